@@ -1,0 +1,2 @@
+//! Arguments, config, run.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Programs for ourselves.
+fn main() {}
