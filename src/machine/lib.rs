@@ -1,1 +1,32 @@
-//! The replicated state.
+//! The replicated state machine: deterministic, in memory, free of I/O.
+//!
+//! Invariant: the same log entries give the same state, replies and events on every node. Time and ids
+//! come in with the entry; nothing here reads a clock, draws a number or iterates a hash map.
+//! Deliberately absent: sockets, files, threads, the client protocol and Raft.
+
+mod blob;
+mod command;
+mod event;
+mod ids;
+mod outcome;
+mod proposal;
+mod query;
+mod view;
+
+pub use blob::Blob;
+pub use command::{
+    Caller, ClusterCommand, Command, CpCommand, Eviction, Lifetime, LockEndpoint, MapChange,
+    MapSettings, NodeDescription, ObjectCommand, PutMode, SessionSettings, SetChange, Touch,
+};
+pub use event::{EntryEventKind, Event, WaitKey};
+pub use ids::{
+    ClientUuid, ClusterId, ClusterTime, Fence, InvocationUid, MemberUuid, Name, NodeId, SessionId,
+    ThreadId,
+};
+pub use outcome::{
+    Answer, Group, LockView, MapView, Outcome, Ownership, RecordView, Rejection, Reply,
+    SessionView, SetView,
+};
+pub use proposal::{Applied, LogEntry, Origin};
+pub use query::Query;
+pub use view::{ClusterInfo, ClusterView, PARTITION_VERSION_STEP, WaitState};
