@@ -1,1 +1,3 @@
 //! The map of the modules.
+
+pub mod consensus;
