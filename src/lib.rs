@@ -1,3 +1,4 @@
 //! The map of the modules.
 
 pub mod consensus;
+pub mod storage;

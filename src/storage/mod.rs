@@ -1,0 +1,17 @@
+//! Everything durable: the Raft log, the vote, snapshots and the identity of the data directory.
+//!
+//! Invariant: what a notice has called durable is found again after any crash, or the node refuses
+//! to start and names the damaged file. The only module that names sled. Not here: what entries
+//! and snapshots mean (machine), and when to write them (raft).
+
+mod adapter;
+mod error;
+mod limits;
+mod log_store;
+mod stats;
+mod tail;
+
+pub use adapter::{LogStoreAdapter, LogStoreReader};
+pub use error::{Damage, Place, StorageError};
+pub use log_store::{EncodedEntry, LogStore, Notice, PurgeMark, StoredState};
+pub use stats::StorageStats;

@@ -1,0 +1,46 @@
+//! Counters of the durable layer, plain atomics for whoever exports them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counters and gauges of one log store and its snapshot directory.
+#[derive(Debug, Default)]
+pub struct StorageStats {
+    /// Groups made durable.
+    pub flushes: AtomicU64,
+    /// Time spent in all flushes, in microseconds.
+    pub flush_us_sum: AtomicU64,
+    /// Time of the last flush, in microseconds.
+    pub flush_us_last: AtomicU64,
+    /// Time of the longest flush, in microseconds.
+    pub flush_us_max: AtomicU64,
+    /// Entries appended since the start.
+    pub appended_entries: AtomicU64,
+    /// Bytes of entries appended since the start.
+    pub appended_bytes: AtomicU64,
+    /// Bytes of entries in the log now, purged ones that still wait for removal included.
+    pub log_bytes: AtomicU64,
+    /// Bytes in sled's side files, which must stay 0.
+    pub blobs_bytes: AtomicU64,
+    /// Snapshots made durable since the start.
+    pub snapshots: AtomicU64,
+    /// Bytes of the newest snapshot file.
+    pub snapshot_bytes: AtomicU64,
+}
+
+impl StorageStats {
+    /// Counts one flush.
+    pub(crate) fn count_flush(&self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        self.flush_us_sum.fetch_add(us, Ordering::Relaxed);
+        self.flush_us_last.store(us, Ordering::Relaxed);
+        self.flush_us_max.fetch_max(us, Ordering::Relaxed);
+    }
+
+    /// Counts appended entries.
+    pub(crate) fn count_append(&self, entries: u64, bytes: u64) {
+        self.appended_entries.fetch_add(entries, Ordering::Relaxed);
+        self.appended_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
