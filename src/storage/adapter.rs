@@ -152,10 +152,7 @@ where
 
     async fn get_log_state(&mut self) -> Result<LogState<C>, io::Error> {
         let log = self.shared.log.lock();
-        Ok(LogState {
-            last_purged_log_id: log.purged.clone(),
-            last_log_id: log.last.clone(),
-        })
+        Ok(LogState { last_purged_log_id: log.purged.clone(), last_log_id: log.last.clone() })
     }
 
     async fn get_log_reader(&mut self) -> Self::LogReader {

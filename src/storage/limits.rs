@@ -12,3 +12,15 @@ pub(crate) const TAIL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes that one read from the disk, or one replication request, takes at most (one entry more).
 pub(crate) const READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// The largest block of a snapshot: a damaged length must not make us allocate more.
+pub(crate) const SNAPSHOT_BLOCK_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// The largest log id and membership in a snapshot's header.
+pub(crate) const SNAPSHOT_META_BYTES_MAX: u32 = 1024 * 1024;
+
+/// Bytes of a snapshot between two syncs, so that the log's syncs get their turn.
+pub(crate) const SNAPSHOT_SYNC_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Snapshot files kept: the current one, and one that may still be on its way to a follower.
+pub(crate) const SNAPSHOTS_KEPT: usize = 2;

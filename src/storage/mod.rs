@@ -8,10 +8,29 @@ mod adapter;
 mod error;
 mod limits;
 mod log_store;
+mod mark;
+mod medium;
+mod sealed;
+mod snapshot_format;
+mod snapshot_store;
 mod stats;
 mod tail;
 
 pub use adapter::{LogStoreAdapter, LogStoreReader};
 pub use error::{Damage, Place, StorageError};
 pub use log_store::{EncodedEntry, LogStore, Notice, PurgeMark, StoredState};
+pub use snapshot_store::{
+    SnapshotChunks, SnapshotFile, SnapshotHeader, SnapshotReader, SnapshotReceiver, SnapshotStore,
+    SnapshotWriter,
+};
 pub use stats::StorageStats;
+
+/// A named point at which a test may kill the process or inject a failure; nothing in a build
+/// without the feature `failpoints`.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($name);
+    };
+}
+use failpoint;
