@@ -95,6 +95,8 @@ pub struct Status {
     pub role: Role,
     /// Who leads, as far as this node knows.
     pub leader: Option<NodeId>,
+    /// Since the last sign of the leader; zero on the leader, unknown without one.
+    pub leader_silent_for: Option<Duration>,
     /// Raft's term.
     pub term: u64,
     /// Index of the last entry in the log.
