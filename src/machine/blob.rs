@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// Bytes of the partition hash in front of type id and payload.
 const HASH_BYTES: usize = 4;
@@ -20,7 +21,22 @@ const DETACH_BYTES_MAX: usize = 16 * 1024;
 
 /// A key or value as the client serialised it (big-endian: i32 hash, i32 type id, payload).
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Bytes")]
 pub struct Blob(Bytes);
+
+/// Bytes that are no blob: too short, or the protocol's null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0} bytes are not a serialised key or value")]
+pub struct NotABlob(usize);
+
+impl TryFrom<Bytes> for Blob {
+    type Error = NotABlob;
+
+    fn try_from(bytes: Bytes) -> Result<Self, NotABlob> {
+        let length = bytes.len();
+        Self::new(bytes).ok_or(NotABlob(length))
+    }
+}
 
 impl Blob {
     /// Takes serialised bytes; `None` for what the protocol counts as null (shorter than eight bytes

@@ -13,7 +13,7 @@ mod proposal;
 mod query;
 mod view;
 
-pub use blob::Blob;
+pub use blob::{Blob, NotABlob};
 pub use command::{
     Caller, ClusterCommand, Command, CpCommand, Eviction, Lifetime, LockEndpoint, MapChange,
     MapSettings, NodeDescription, ObjectCommand, PutMode, SessionSettings, SetChange, Touch,

@@ -107,6 +107,9 @@ pub enum Rejection {
     /// `Found` on a cluster that has been founded.
     #[error("the cluster was founded before")]
     AlreadyFounded,
+    /// A command of a client before `Found`.
+    #[error("the cluster is not founded yet")]
+    NotFounded,
     /// The node is not known.
     #[error("node {node} is not known")]
     NodeUnknown {
