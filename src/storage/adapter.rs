@@ -252,6 +252,10 @@ where
         room: OwnedSemaphorePermit,
     ) -> Result<(), io::Error> {
         let mut log = self.log.lock();
+        if let (None, Some(first)) = (&log.last, encoded.first()) {
+            // A log that never held anything begins where its first leader says.
+            log.tail.begin(first.index);
+        }
         let mut expected = log.tail.end();
         for entry in &encoded {
             if entry.index != expected {

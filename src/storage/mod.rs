@@ -6,11 +6,17 @@
 
 mod adapter;
 mod error;
+mod file_frames;
+mod file_log;
+mod format;
 mod limits;
 mod log_store;
 mod mark;
 mod medium;
+mod queued_log;
 mod sealed;
+mod sled_log;
+mod sled_scan;
 mod snapshot_format;
 mod snapshot_store;
 mod stats;
@@ -18,7 +24,9 @@ mod tail;
 
 pub use adapter::{LogStoreAdapter, LogStoreReader};
 pub use error::{Damage, Place, StorageError};
+pub use file_log::FileLog;
 pub use log_store::{EncodedEntry, LogStore, Notice, PurgeMark, StoredState};
+pub use sled_log::SledLog;
 pub use snapshot_store::{
     SnapshotChunks, SnapshotFile, SnapshotHeader, SnapshotReader, SnapshotReceiver, SnapshotStore,
     SnapshotWriter,

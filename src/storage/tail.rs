@@ -43,6 +43,14 @@ impl<E: Clone> Tail<E> {
         self.truncations
     }
 
+    /// Moves an empty log to its first index.
+    pub(super) fn begin(&mut self, first: u64) {
+        if self.entries.is_empty() {
+            self.first = first;
+            self.durable_end = first;
+        }
+    }
+
     /// Adds the next entry.
     pub(super) fn push(&mut self, entry: E, bytes: usize) {
         self.bytes += bytes;
