@@ -47,6 +47,8 @@ struct Shared<C: RaftTypeConfig, L: LogStore> {
 /// The log as openraft is to see it: all that was queued, durable or not.
 struct Log<C: RaftTypeConfig> {
     tail: super::tail::Tail<C::Entry>,
+    /// The index of the first entry present, in memory or on the disk.
+    first: u64,
     purged: Option<LogIdOf<C>>,
     last: Option<LogIdOf<C>>,
     vote: Option<VoteOf<C>>,
@@ -83,10 +85,12 @@ where
         }
         let log = Log {
             tail: super::tail::Tail::new(next, tail_bytes_max),
+            first: if state.entries.is_empty() { next } else { state.entries.start },
             purged,
             last,
             vote: decode_option(state.vote.as_deref(), "vote")?,
-            committed: decode_option(state.committed.as_deref(), "committed")?,
+            committed: decode_option::<Option<_>>(state.committed.as_deref(), "committed")?
+                .flatten(),
         };
         let queue = Arc::new(Semaphore::new(QUEUE_BYTES_MAX / PERMIT_BYTES));
         Ok(Self { shared: Arc::new(Shared { store, log: Mutex::new(log), queue }) })
@@ -206,8 +210,12 @@ where
         let (notice, durable) = awaited();
         {
             let mut log = self.shared.log.lock();
-            log.tail.truncate(last_kept.map_or(0, |index| index + 1));
-            log.last = last_log_id;
+            let end = last_kept.map_or(0, |index| index + 1);
+            if end >= log.tail.end() {
+                return Ok(());
+            }
+            log.tail.truncate(end);
+            log.last = last_log_id.max(log.purged.clone());
             self.shared.store.truncate_after(last_kept, notice);
         }
         durable_or_stopped(durable).await
@@ -220,6 +228,7 @@ where
             let mut log = self.shared.log.lock();
             let index = log_id.index;
             log.tail.purge(index + 1);
+            log.first = index + 1;
             if log.last.as_ref().is_none_or(|last| last.index < index) {
                 log.last = Some(log_id.clone());
             }
@@ -255,6 +264,7 @@ where
         if let (None, Some(first)) = (&log.last, encoded.first()) {
             // A log that never held anything begins where its first leader says.
             log.tail.begin(first.index);
+            log.first = first.index;
         }
         let mut expected = log.tail.end();
         for entry in &encoded {
@@ -293,8 +303,7 @@ where
             let mut out = Vec::new();
             let (mut next, end, truncations) = {
                 let log = self.log.lock();
-                let start = log.purged.as_ref().map_or(0, |id| id.index + 1);
-                (range.start.max(start), range.end.min(log.tail.end()), log.tail.truncations())
+                (range.start.max(log.first), range.end.min(log.tail.end()), log.tail.truncations())
             };
             while next < end {
                 let disk_end = {
@@ -330,8 +339,11 @@ where
     /// An entry did not come from the disk: right if it was purged meanwhile, damage otherwise.
     fn still_missing(&self, index: u64) -> Result<(), StorageError> {
         let log = self.log.lock();
-        let purged = log.purged.as_ref().is_some_and(|id| id.index >= index);
-        if purged || index >= log.tail.end() { Ok(()) } else { Err(lost(index, Damage::Hole)) }
+        if index < log.first || index >= log.tail.end() {
+            Ok(())
+        } else {
+            Err(lost(index, Damage::Hole))
+        }
     }
 }
 

@@ -21,6 +21,8 @@ mod snapshot_format;
 mod snapshot_store;
 mod stats;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use adapter::{LogStoreAdapter, LogStoreReader};
 pub use error::{Damage, Place, StorageError};

@@ -1,0 +1,1 @@
+//! A flipped byte anywhere is either harmless or named; never a silently shorter or other log.

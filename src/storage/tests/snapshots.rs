@@ -1,0 +1,1 @@
+//! Snapshot files: written, sent, received, kept, damaged.
