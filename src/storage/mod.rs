@@ -9,6 +9,7 @@ mod error;
 mod file_frames;
 mod file_log;
 mod format;
+mod identity;
 mod limits;
 mod log_store;
 mod mark;
@@ -27,6 +28,7 @@ mod tests;
 pub use adapter::{LogStoreAdapter, LogStoreReader};
 pub use error::{Damage, Place, StorageError};
 pub use file_log::FileLog;
+pub use identity::{DataDir, FoundingPromise, Identity};
 pub use log_store::{EncodedEntry, LogStore, Notice, PurgeMark, StoredState};
 pub use sled_log::SledLog;
 pub use snapshot_store::{
