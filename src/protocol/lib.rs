@@ -16,10 +16,14 @@ pub mod data;
 pub mod exception;
 pub mod field;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 pub mod message;
 pub mod messages;
 mod murmur3;
+#[cfg(test)]
+mod wire_tests;
 
 pub use client_message::{ClientMessage, CorrelationId, EncodedMessage, PartitionId};
 pub use data::Data;

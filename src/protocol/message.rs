@@ -128,7 +128,7 @@ pub struct MessageDescriptor {
 }
 
 /// A request, response or event of the table.
-pub trait Message: Sized {
+pub trait Message: Sized + PartialEq + fmt::Debug {
     /// Its number.
     const TYPE: MessageType;
     /// Its parameters in protocol order.
@@ -146,12 +146,16 @@ pub trait Message: Sized {
         correlation_id: CorrelationId,
         partition_id: PartitionId,
     ) -> crate::EncodedMessage;
+
+    /// Its parameters for comparing with golden vectors.
+    #[cfg(test)]
+    fn to_json(&self) -> serde_json::Value;
 }
 
 /// Is shown every message of the table: tests and tools that must not forget one.
 pub trait MessageVisitor {
     /// One request, response or event. `name` is that of the call, `kind` that of the struct.
-    fn visit<M: Message + PartialEq + fmt::Debug>(&mut self, name: &str, kind: &str);
+    fn visit<M: Message>(&mut self, name: &str, kind: &str);
 }
 
 /// One request, response or event as a struct that reads and writes itself.
@@ -216,6 +220,11 @@ macro_rules! message_struct {
                 let mut fields = $crate::field::FramesWriter::new(&mut writer);
                 $($crate::message::write_field!(fields, self.$field $(, $since)?);)*
                 writer.finish()
+            }
+
+            #[cfg(test)]
+            fn to_json(&self) -> serde_json::Value {
+                serde_json::to_value(self).expect("structs of plain values can be serialised")
             }
         }
     };
