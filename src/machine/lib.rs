@@ -6,11 +6,14 @@
 
 mod blob;
 mod command;
+mod command_kind;
 mod event;
 mod ids;
+mod machine;
 mod outcome;
 mod proposal;
 mod query;
+mod snapshot;
 mod view;
 
 pub use blob::{Blob, NotABlob};
@@ -23,10 +26,12 @@ pub use ids::{
     ClientUuid, ClusterId, ClusterTime, Fence, InvocationUid, MemberUuid, Name, NodeId, SessionId,
     ThreadId,
 };
+pub use machine::Machine;
 pub use outcome::{
     Answer, Group, LockView, MapView, Outcome, Ownership, RecordView, Rejection, Reply,
     SessionView, SetView,
 };
 pub use proposal::{Applied, LogEntry, Origin};
 pub use query::Query;
+pub use snapshot::{Frozen, SnapshotError};
 pub use view::{ClusterInfo, ClusterView, PARTITION_VERSION_STEP, WaitState};
