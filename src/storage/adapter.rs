@@ -301,14 +301,14 @@ where
     ) -> Result<Vec<C::Entry>, io::Error> {
         'again: loop {
             let mut out = Vec::new();
-            let (mut next, end, truncations) = {
+            let (mut next, end, begun) = {
                 let log = self.log.lock();
-                (range.start.max(log.first), range.end.min(log.tail.end()), log.tail.truncations())
+                (range.start.max(log.first), range.end.min(log.tail.end()), log.shape())
             };
             while next < end {
                 let disk_end = {
                     let log = self.log.lock();
-                    if log.tail.truncations() != truncations {
+                    if log.shape() != begun {
                         continue 'again;
                     }
                     if next >= log.tail.first() {
@@ -319,10 +319,14 @@ where
                 };
                 let store = self.store.clone();
                 let read = move || store.read(next..disk_end, READ_BYTES_MAX);
-                let read = C::spawn_blocking(read).await??;
-                if read.first().map(|entry| entry.index) != Some(next) {
-                    self.still_missing(next)?;
+                let read = C::spawn_blocking(read).await?;
+                if self.log.lock().shape() != begun {
+                    // Cut at one end while it was read: what came may be of two logs, or an error.
                     continue 'again;
+                }
+                let read = read?;
+                if read.first().map(|entry| entry.index) != Some(next) {
+                    return Err(lost(next, Damage::Hole).into());
                 }
                 for entry in read {
                     next = entry.index + 1;
@@ -335,15 +339,15 @@ where
             return Ok(out);
         }
     }
+}
 
-    /// An entry did not come from the disk: right if it was purged meanwhile, damage otherwise.
-    fn still_missing(&self, index: u64) -> Result<(), StorageError> {
-        let log = self.log.lock();
-        if index < log.first || index >= log.tail.end() {
-            Ok(())
-        } else {
-            Err(lost(index, Damage::Hole))
-        }
+impl<C: RaftTypeConfig> Log<C>
+where
+    C::Entry: Clone,
+{
+    /// Changes whenever entries were taken away at either end.
+    fn shape(&self) -> (u64, u64) {
+        (self.first, self.tail.truncations())
     }
 }
 

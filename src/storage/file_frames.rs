@@ -21,8 +21,8 @@ const KIND_META: u8 = 4;
 pub(super) enum Frame<'a> {
     Entry { index: u64, bytes: &'a [u8] },
     TruncateAfter { kept: Option<u64> },
-    Purged { index: u64, log_id: &'a [u8] },
-    Meta { slot: u8, value: &'a [u8] },
+    Purged { change: u64, index: u64, log_id: &'a [u8] },
+    Meta { slot: u8, change: u64, value: &'a [u8] },
 }
 
 impl Frame<'_> {
@@ -52,14 +52,16 @@ pub(super) fn encode_frame(into: &mut Vec<u8>, frame: &Frame<'_>) {
             // What is kept ends before this index.
             into.extend_from_slice(&kept.map_or(0, |kept| kept + 1).to_le_bytes());
         }
-        Frame::Purged { index, log_id } => {
+        Frame::Purged { change, index, log_id } => {
             into.push(KIND_PURGED);
+            into.extend_from_slice(&change.to_le_bytes());
             into.extend_from_slice(&index.to_le_bytes());
             into.extend_from_slice(log_id);
         }
-        Frame::Meta { slot, value } => {
+        Frame::Meta { slot, change, value } => {
             into.push(KIND_META);
             into.push(*slot);
+            into.extend_from_slice(&change.to_le_bytes());
             into.extend_from_slice(value);
         }
     }
@@ -144,8 +146,14 @@ fn parse_content(content: &[u8]) -> Option<Frame<'_>> {
     match fields.u8()? {
         KIND_ENTRY => Some(Frame::Entry { index: fields.u64()?, bytes: content.get(9..)? }),
         KIND_TRUNCATE => Some(Frame::TruncateAfter { kept: fields.u64()?.checked_sub(1) }),
-        KIND_PURGED => Some(Frame::Purged { index: fields.u64()?, log_id: content.get(9..)? }),
-        KIND_META => Some(Frame::Meta { slot: fields.u8()?, value: content.get(2..)? }),
+        KIND_PURGED => {
+            let (change, index) = (fields.u64()?, fields.u64()?);
+            Some(Frame::Purged { change, index, log_id: content.get(17..)? })
+        }
+        KIND_META => {
+            let (slot, change) = (fields.u8()?, fields.u64()?);
+            Some(Frame::Meta { slot, change, value: content.get(10..)? })
+        }
         _ => None,
     }
 }

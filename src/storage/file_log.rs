@@ -60,9 +60,9 @@ struct Segments {
     /// Places of the entries from `first` on.
     places: VecDeque<EntryPlace>,
     first: u64,
-    purged: Option<PurgeMark>,
-    /// Written again at the head of each segment.
-    metas: [Option<Vec<u8>>; 3],
+    purged: Option<(u64, PurgeMark)>,
+    /// Written again at the head of each segment, each with its count of changes.
+    metas: [Option<(u64, Vec<u8>)>; 3],
     buffer: Vec<u8>,
 }
 
@@ -184,7 +184,11 @@ impl FileMedium {
     fn found(&self, marked: Option<u64>) -> Result<Found, StorageError> {
         let segments = self.segments.lock();
         self.stats.log_bytes.store(segments.bytes(), Ordering::Relaxed);
-        let mut found = Found { purged: segments.purged.clone(), ..Found::default() };
+        let purged = segments.purged.as_ref().map(|(_, mark)| mark.clone());
+        let counts = segments.metas.iter().flatten().map(|(change, _)| *change);
+        let counts = counts.chain(segments.purged.as_ref().map(|(change, _)| *change));
+        let changes = counts.max().unwrap_or(0);
+        let mut found = Found { purged, changes, ..Found::default() };
         if let Some(mark) = &found.purged {
             let crc = crc32c::crc32c(&mark.log_id);
             found.last = Some(MarkedEntry { index: mark.index, crc });
@@ -204,15 +208,10 @@ impl FileMedium {
             found.last = entry(segments.end() - 1);
         }
         found.marked = marked.and_then(entry);
-        if let Some(value) = &segments.metas[slot(Meta::Vote)] {
-            let damaged =
-                || StorageError::damaged(&self.directory, Place::Record("vote"), Damage::Truncated);
-            let (votes, vote) = value.split_first_chunk::<8>().ok_or_else(damaged)?;
-            found.votes = u64::from_le_bytes(*votes);
-            found.vote = Some(vote.to_vec());
-        }
-        found.committed = segments.metas[slot(Meta::Committed)].clone();
-        found.snapshot_pointer = segments.metas[slot(Meta::SnapshotPointer)].clone();
+        let value = |meta| segments.metas[slot(meta)].as_ref().map(|(_, value)| value.clone());
+        found.vote = value(Meta::Vote);
+        found.committed = value(Meta::Committed);
+        found.snapshot_pointer = value(Meta::SnapshotPointer);
         Ok(found)
     }
 
@@ -237,12 +236,14 @@ impl FileMedium {
     fn write_head(&self, segments: &mut Segments, number: u64) -> Result<(), StorageError> {
         let mut head = begin_segment();
         for meta in [Meta::Vote, Meta::Committed, Meta::SnapshotPointer] {
-            if let Some(value) = &segments.metas[slot(meta)] {
-                encode_frame(&mut head, &Frame::Meta { slot: slot(meta) as u8, value });
+            if let Some((change, value)) = &segments.metas[slot(meta)] {
+                let (change, value) = (*change, value.as_slice());
+                encode_frame(&mut head, &Frame::Meta { slot: slot(meta) as u8, change, value });
             }
         }
-        if let Some(mark) = &segments.purged {
-            encode_frame(&mut head, &Frame::Purged { index: mark.index, log_id: &mark.log_id });
+        if let Some((change, mark)) = &segments.purged {
+            let (change, index, log_id) = (*change, mark.index, mark.log_id.as_slice());
+            encode_frame(&mut head, &Frame::Purged { change, index, log_id });
         }
         let Some(segment) = segments.files.get_mut(&number) else { return Ok(()) };
         segment.write(&head)?;
@@ -310,7 +311,7 @@ impl Segments {
     ) -> Result<(), StorageError> {
         match frame {
             Frame::Entry { index, bytes } => {
-                let purged = self.purged.as_ref().map(|mark| mark.index);
+                let purged = self.purged.as_ref().map(|(_, mark)| mark.index);
                 if let Some(segment) = self.files.get_mut(&number) {
                     segment.last = Some(segment.last.unwrap_or(0).max(index));
                 }
@@ -333,15 +334,15 @@ impl Segments {
                 let keep = usize::try_from(end.saturating_sub(self.first)).unwrap_or(usize::MAX);
                 self.places.truncate(keep);
             }
-            Frame::Purged { index, log_id } => {
+            Frame::Purged { change, index, log_id } => {
                 while !self.places.is_empty() && self.first <= index {
                     self.places.pop_front();
                     self.first += 1;
                 }
-                self.purged = Some(PurgeMark { index, log_id: log_id.to_vec() });
+                self.purged = Some((change, PurgeMark { index, log_id: log_id.to_vec() }));
             }
-            Frame::Meta { slot, value } => match self.metas.get_mut(usize::from(slot)) {
-                Some(meta) => *meta = Some(value.to_vec()),
+            Frame::Meta { slot, change, value } => match self.metas.get_mut(usize::from(slot)) {
+                Some(meta) => *meta = Some((change, value.to_vec())),
                 None => {
                     let place = Place::Offset(offset);
                     return Err(StorageError::damaged(path, place, Damage::Undecodable));
@@ -367,13 +368,13 @@ impl LogMedium for FileMedium {
         self.frame(Frame::TruncateAfter { kept: last_kept })
     }
 
-    fn mark_purged(&self, mark: &PurgeMark) -> Result<(), StorageError> {
-        self.frame(Frame::Purged { index: mark.index, log_id: &mark.log_id })
+    fn mark_purged(&self, change: u64, mark: &PurgeMark) -> Result<(), StorageError> {
+        self.frame(Frame::Purged { change, index: mark.index, log_id: &mark.log_id })
     }
 
     fn remove_purged(&self) -> Result<bool, StorageError> {
         let mut segments = self.segments.lock();
-        let Some(purged) = segments.purged.as_ref().map(|mark| mark.index) else {
+        let Some(purged) = segments.purged.as_ref().map(|(_, mark)| mark.index) else {
             return Ok(false);
         };
         let oldest = segments.files.first_key_value();
@@ -390,8 +391,8 @@ impl LogMedium for FileMedium {
         sync_directory(&self.directory).map(|()| true)
     }
 
-    fn put(&self, meta: Meta, value: &[u8]) -> Result<(), StorageError> {
-        self.frame(Frame::Meta { slot: slot(meta) as u8, value })
+    fn put(&self, meta: Meta, change: u64, value: &[u8]) -> Result<(), StorageError> {
+        self.frame(Frame::Meta { slot: slot(meta) as u8, change, value })
     }
 
     fn sync(&self) -> Result<(), StorageError> {

@@ -77,7 +77,8 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// Reads the entries of a range that have been made durable, in order and without a hole, up
     /// to about `bytes_max` (at least one entry if there is any). Entries before the first one
-    /// present are left out. Blocks on the disk.
+    /// present are left out. Blocks on the disk. A log that is cut at either end meanwhile may give
+    /// an error or entries of two logs: the caller, who cuts it, knows and reads again.
     fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<EncodedEntry>, StorageError>;
 
     /// The counters of this store.

@@ -3,7 +3,8 @@
 //! sled drops a damaged tail without a word, and a flipped bit in acknowledged entries looks just
 //! like a torn write of unacknowledged ones. The mark lies outside the log and remembers the vote
 //! (synced with every change) and the last durable entry (at most a second old, exact after a clean
-//! stop). It is lowered before the log is truncated and raised after the log is durable, so an
+//! stop). It also counts the changes of all that is kept beside the entries (vote, purge mark,
+//! committed mark, snapshot pointer), for which the same holds. It is lowered before the log is truncated and raised after the log is durable, so an
 //! honest log is never behind it.
 
 use std::path::{Path, PathBuf};
@@ -16,9 +17,9 @@ const SEAL: Seal = Seal { magic: *b"SKMARK\r\n", version: 1 };
 /// The content of the mark file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// How many votes were ever saved; the log keeps the same count beside its vote.
-    pub(super) votes: u64,
-    /// The last of them.
+    /// How often a value beside the entries was replaced; the log keeps each one's count with it.
+    pub(super) changes: u64,
+    /// The last vote.
     pub(super) vote: Vec<u8>,
     /// The last entry known to be durable.
     pub(super) last: Option<MarkedEntry>,
@@ -58,7 +59,7 @@ impl MarkFile {
     /// Replaces it, durably.
     pub(super) fn write(&self, mark: &Mark) -> Result<(), StorageError> {
         let mut body = Vec::with_capacity(32 + mark.vote.len());
-        body.extend_from_slice(&mark.votes.to_le_bytes());
+        body.extend_from_slice(&mark.changes.to_le_bytes());
         put_string(&mut body, &mark.vote);
         if let Some(last) = &mark.last {
             body.extend_from_slice(&last.index.to_le_bytes());
@@ -70,11 +71,11 @@ impl MarkFile {
 
 fn parse(body: &[u8]) -> Option<Mark> {
     let mut fields = Fields::new(body);
-    let votes = fields.u64()?;
+    let changes = fields.u64()?;
     let vote = fields.string()?.to_vec();
     let mut last = None;
     if !fields.is_empty() {
         last = Some(MarkedEntry { index: fields.u64()?, crc: fields.u32()? });
     }
-    fields.is_empty().then_some(Mark { votes, vote, last })
+    fields.is_empty().then_some(Mark { changes, vote, last })
 }

@@ -13,7 +13,7 @@ use super::mark::MarkedEntry;
 /// A value that is kept beside the entries and replaced whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meta {
-    /// The vote, with the count of votes before it.
+    /// The vote.
     Vote,
     /// The committed mark.
     Committed,
@@ -26,7 +26,8 @@ pub(super) enum Meta {
 pub(super) struct Found {
     pub(super) purged: Option<PurgeMark>,
     pub(super) entries: Range<u64>,
-    pub(super) votes: u64,
+    /// The highest count of changes that any value carries.
+    pub(super) changes: u64,
     pub(super) vote: Option<Vec<u8>>,
     pub(super) committed: Option<Vec<u8>>,
     pub(super) snapshot_pointer: Option<Vec<u8>>,
@@ -60,14 +61,14 @@ pub(super) trait LogMedium: Send + Sync + 'static {
     /// Removes entries from the end.
     fn truncate_after(&self, last_kept: Option<u64>) -> Result<(), StorageError>;
 
-    /// Writes the purge mark; removes nothing yet.
-    fn mark_purged(&self, mark: &PurgeMark) -> Result<(), StorageError>;
+    /// Writes the purge mark, with the count of changes; removes nothing yet.
+    fn mark_purged(&self, change: u64, mark: &PurgeMark) -> Result<(), StorageError>;
 
     /// Removes a step's worth of what lies under the purge mark. True: more is left.
     fn remove_purged(&self) -> Result<bool, StorageError>;
 
-    /// Replaces a value.
-    fn put(&self, meta: Meta, value: &[u8]) -> Result<(), StorageError>;
+    /// Replaces a value, with the count of changes.
+    fn put(&self, meta: Meta, change: u64, value: &[u8]) -> Result<(), StorageError>;
 
     /// Makes everything written so far durable.
     fn sync(&self) -> Result<(), StorageError>;

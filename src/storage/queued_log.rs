@@ -110,7 +110,8 @@ impl<M: LogMedium> QueuedLog<M> {
             mark_file,
             mark,
             mark_due: None,
-            votes: found.votes,
+            changes: found.changes,
+            voted: false,
             vote: found.vote.clone().unwrap_or_default(),
             last: found.last,
             committed: None,
@@ -233,8 +234,10 @@ struct Writer<M> {
     mark: Mark,
     /// When the mark is to be written, if it is behind.
     mark_due: Option<Instant>,
-    votes: u64,
+    changes: u64,
     vote: Vec<u8>,
+    /// The vote differs from the marked one.
+    voted: bool,
     last: Option<MarkedEntry>,
     /// Waits for the next group that is synced anyway.
     committed: Option<Vec<u8>>,
@@ -327,15 +330,16 @@ impl<M: LogMedium> Writer<M> {
             return Ok(());
         }
         if let Some(committed) = self.committed.take() {
-            self.medium.put(Meta::Committed, &committed)?;
+            self.put(Meta::Committed, &committed)?;
         }
         super::failpoint!("log-after-write");
         self.sync()?;
         super::failpoint!("log-after-sync");
-        if self.votes != self.mark.votes {
+        if self.voted {
             self.write_mark()?;
         }
-        if self.last != self.mark.last && self.mark_due.is_none() {
+        let behind = self.last != self.mark.last || self.changes != self.mark.changes;
+        if behind && self.mark_due.is_none() {
             self.mark_due = Some(Instant::now() + MARK_AGE_MAX);
         }
         Ok(())
@@ -366,25 +370,27 @@ impl<M: LogMedium> Writer<M> {
                 }
                 self.unremoved = true;
                 self.unsynced = true;
-                self.medium.mark_purged(&mark)
+                self.changes += 1;
+                self.medium.mark_purged(self.changes, &mark)
             }
             Write::Vote(vote) => {
-                self.votes += 1;
-                let mut value = self.votes.to_le_bytes().to_vec();
-                value.extend_from_slice(&vote);
+                self.put(Meta::Vote, &vote)?;
                 self.vote = vote;
-                self.unsynced = true;
-                self.medium.put(Meta::Vote, &value)
+                self.voted = true;
+                Ok(())
             }
             Write::Committed(committed) => {
                 self.committed = Some(committed);
                 Ok(())
             }
-            Write::SnapshotPointer(pointer) => {
-                self.unsynced = true;
-                self.medium.put(Meta::SnapshotPointer, &pointer)
-            }
+            Write::SnapshotPointer(pointer) => self.put(Meta::SnapshotPointer, &pointer),
         }
+    }
+
+    fn put(&mut self, meta: Meta, value: &[u8]) -> Result<(), StorageError> {
+        self.unsynced = true;
+        self.changes += 1;
+        self.medium.put(meta, self.changes, value)
     }
 
     /// The mark goes first: the log is about to end before it.
@@ -418,11 +424,12 @@ impl<M: LogMedium> Writer<M> {
 
     /// Called with everything synced.
     fn write_mark(&mut self) -> Result<(), StorageError> {
-        let mark = Mark { votes: self.votes, vote: self.vote.clone(), last: self.last };
+        let mark = Mark { changes: self.changes, vote: self.vote.clone(), last: self.last };
         if mark != self.mark {
             self.mark_file.write(&mark)?;
             self.mark = mark;
         }
+        self.voted = false;
         self.mark_due = None;
         self.medium.inspect()
     }
@@ -443,7 +450,7 @@ impl<M: LogMedium> Writer<M> {
         }
         self.guarded("close", |writer| {
             if let Some(committed) = writer.committed.take() {
-                writer.medium.put(Meta::Committed, &committed)?;
+                writer.put(Meta::Committed, &committed)?;
             }
             writer.sync()?;
             writer.write_mark()
@@ -474,12 +481,13 @@ fn check(found: &Found, mark: &Mark, path: &Path) -> Result<(), StorageError> {
     let behind = |found: String, expected: String| {
         Err(StorageError::BehindMark { path: path.to_owned(), found, expected })
     };
-    if found.votes < mark.votes {
-        return behind(format!("holds vote {}", found.votes), format!("vote {}", mark.votes));
+    if found.changes < mark.changes {
+        let expected = format!("change {}", mark.changes);
+        return behind(format!("holds change {}", found.changes), expected);
     }
-    if found.votes == mark.votes && found.vote.clone().unwrap_or_default() != mark.vote {
-        let expected = format!("vote {} with another content", mark.votes);
-        return behind(format!("holds vote {}", found.votes), expected);
+    let same = found.vote.as_deref().unwrap_or_default() == mark.vote;
+    if !same && (found.changes == mark.changes || found.vote.is_none()) {
+        return behind("holds another vote".to_owned(), "the marked vote".to_owned());
     }
     let Some(last) = mark.last else { return Ok(()) };
     let expected = format!("entry {} with checksum {:08x}", last.index, last.crc);

@@ -8,7 +8,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use sled::{Db, IVec, Mode};
@@ -68,6 +68,8 @@ pub struct SledMedium {
     db: Db,
     path: PathBuf,
     stats: Arc<StorageStats>,
+    /// The index after the purge mark. What lies before it is removed at leisure and not shown.
+    purged_end: AtomicU64,
 }
 
 /// sled panics in several recovery paths: it is opened in a thread whose end is awaited.
@@ -103,12 +105,14 @@ fn open(
         .flush_every_ms(None)
         .open()
         .map_err(StorageError::sled("open", &path))?;
-    let medium = SledMedium { db, path, stats };
+    let medium = SledMedium { db, path, stats, purged_end: AtomicU64::new(0) };
     medium.check_format()?;
     let scanned = scan(&medium.db, &medium.path, marked)?;
     for key in scanned.orphans {
         medium.db.remove(key).map_err(StorageError::sled("clean up", &medium.path))?;
     }
+    let purged_end = scanned.found.purged.as_ref().map_or(0, |mark| mark.index + 1);
+    medium.purged_end.store(purged_end, Ordering::Release);
     medium.stats.log_bytes.store(scanned.bytes, Ordering::Relaxed);
     medium.verify_shim()?;
     sync_directory(&medium.path)?;
@@ -219,10 +223,6 @@ impl SledMedium {
         self.stats.log_bytes.fetch_add(added as u64, Ordering::Relaxed);
         self.stats.log_bytes.fetch_sub(removed as u64, Ordering::Relaxed);
     }
-
-    fn purged(&self) -> Result<Option<u64>, StorageError> {
-        Ok(super::sled_scan::purge_mark(&self.db, &self.path)?.map(|mark| mark.index))
-    }
 }
 
 impl LogMedium for SledMedium {
@@ -273,14 +273,19 @@ impl LogMedium for SledMedium {
         Ok(())
     }
 
-    fn mark_purged(&self, mark: &PurgeMark) -> Result<(), StorageError> {
-        let mut content = mark.index.to_le_bytes().to_vec();
+    fn mark_purged(&self, change: u64, mark: &PurgeMark) -> Result<(), StorageError> {
+        let mut content = change.to_le_bytes().to_vec();
+        content.extend_from_slice(&mark.index.to_le_bytes());
         content.extend_from_slice(&mark.log_id);
-        self.insert(KEY_PURGED, meta_value(KEY_PURGED, &content)).map(drop)
+        self.insert(KEY_PURGED, meta_value(KEY_PURGED, &content))?;
+        self.purged_end.store(mark.index + 1, Ordering::Release);
+        Ok(())
     }
 
     fn remove_purged(&self) -> Result<bool, StorageError> {
-        let Some(purged) = self.purged()? else { return Ok(false) };
+        let Some(purged) = self.purged_end.load(Ordering::Acquire).checked_sub(1) else {
+            return Ok(false);
+        };
         let mut doomed = Vec::new();
         let end = entry_key(purged, u16::MAX);
         for item in self.db.range([ENTRY_PREFIX].as_slice()..=end.as_slice()) {
@@ -302,9 +307,11 @@ impl LogMedium for SledMedium {
         Ok(doomed.len() == REMOVED_PER_STEP)
     }
 
-    fn put(&self, meta: Meta, value: &[u8]) -> Result<(), StorageError> {
+    fn put(&self, meta: Meta, change: u64, value: &[u8]) -> Result<(), StorageError> {
         let key = meta_key(meta);
-        self.insert(key, meta_value(key, value)).map(drop)
+        let mut content = change.to_le_bytes().to_vec();
+        content.extend_from_slice(value);
+        self.insert(key, meta_value(key, &content)).map(drop)
     }
 
     fn sync(&self) -> Result<(), StorageError> {
@@ -328,6 +335,7 @@ impl LogMedium for SledMedium {
     }
 
     fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<EncodedEntry>, StorageError> {
+        let range = range.start.max(self.purged_end.load(Ordering::Acquire))..range.end;
         // The record that holds the first index may begin before it.
         let end = entry_key(range.start, 0);
         let before = self.db.range([ENTRY_PREFIX].as_slice()..=end.as_slice()).next_back();

@@ -11,7 +11,6 @@ use super::format::{ENTRY_END, Value, entry_key, parse_entry_key, parse_value};
 use super::log_store::{EncodedEntry, PurgeMark};
 use super::mark::MarkedEntry;
 use super::medium::{Found, Meta};
-use super::sealed::Fields;
 use super::sled_log::{KEY_PURGED, meta_key};
 
 /// One record: consecutive entries, or one entry put together from its pieces.
@@ -126,18 +125,21 @@ pub(super) struct Scanned {
 
 /// Reads and checks every record.
 pub(super) fn scan(db: &Db, path: &Path, marked: Option<u64>) -> Result<Scanned, StorageError> {
-    let mut found = Found {
-        purged: purge_mark(db, path)?,
-        committed: meta(db, path, meta_key(Meta::Committed), "committed")?,
-        snapshot_pointer: meta(db, path, meta_key(Meta::SnapshotPointer), "snapshot")?,
-        ..Found::default()
+    let mut found = Found::default();
+    let mut value = |meta_kind, name| -> Result<Option<Vec<u8>>, StorageError> {
+        let Some((change, value)) = counted(db, path, meta_key(meta_kind), name)? else {
+            return Ok(None);
+        };
+        found.changes = found.changes.max(change);
+        Ok(Some(value))
     };
-    if let Some(value) = meta(db, path, meta_key(Meta::Vote), "vote")? {
-        let (votes, vote) = value.split_first_chunk::<8>().ok_or_else(|| {
-            StorageError::damaged(&path.join("db"), Place::Record("vote"), Damage::Truncated)
-        })?;
-        found.votes = u64::from_le_bytes(*votes);
-        found.vote = Some(vote.to_vec());
+    let vote = value(Meta::Vote, "vote")?;
+    let committed = value(Meta::Committed, "committed")?;
+    let snapshot_pointer = value(Meta::SnapshotPointer, "snapshot")?;
+    found = Found { vote, committed, snapshot_pointer, ..found };
+    if let Some((change, mark)) = purge_mark(db, path)? {
+        found.changes = found.changes.max(change);
+        found.purged = Some(mark);
     }
     let purged = found.purged.as_ref().map(|mark| mark.index);
     if let Some(mark) = &found.purged {
@@ -177,14 +179,31 @@ pub(super) fn scan(db: &Db, path: &Path, marked: Option<u64>) -> Result<Scanned,
     Ok(Scanned { found, bytes, orphans })
 }
 
-/// Reads the purge mark.
-pub(super) fn purge_mark(db: &Db, path: &Path) -> Result<Option<PurgeMark>, StorageError> {
-    let Some(content) = meta(db, path, KEY_PURGED, "purged")? else { return Ok(None) };
-    let mut fields = Fields::new(&content);
-    let damaged =
-        || StorageError::damaged(&path.join("db"), Place::Record("purged"), Damage::Truncated);
-    let index = fields.u64().ok_or_else(damaged)?;
-    Ok(Some(PurgeMark { index, log_id: content[8..].to_vec() }))
+fn purge_mark(db: &Db, path: &Path) -> Result<Option<(u64, PurgeMark)>, StorageError> {
+    let Some((change, content)) = counted(db, path, KEY_PURGED, "purged")? else {
+        return Ok(None);
+    };
+    let Some((index, log_id)) = content.split_first_chunk::<8>() else {
+        let place = Place::Record("purged");
+        return Err(StorageError::damaged(&path.join("db"), place, Damage::Truncated));
+    };
+    let mark = PurgeMark { index: u64::from_le_bytes(*index), log_id: log_id.to_vec() };
+    Ok(Some((change, mark)))
+}
+
+/// A value with the count of changes before it.
+fn counted(
+    db: &Db,
+    path: &Path,
+    key: &[u8],
+    name: &'static str,
+) -> Result<Option<(u64, Vec<u8>)>, StorageError> {
+    let Some(content) = meta(db, path, key, name)? else { return Ok(None) };
+    let Some((change, value)) = content.split_first_chunk::<8>() else {
+        let place = Place::Record(name);
+        return Err(StorageError::damaged(&path.join("db"), place, Damage::Truncated));
+    };
+    Ok(Some((u64::from_le_bytes(*change), value.to_vec())))
 }
 
 fn meta(
