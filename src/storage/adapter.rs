@@ -266,13 +266,11 @@ where
             log.tail.begin(first.index);
             log.first = first.index;
         }
-        let mut expected = log.tail.end();
-        for entry in &encoded {
+        for (expected, entry) in (log.tail.end()..).zip(&encoded) {
             if entry.index != expected {
                 let found = entry.index;
                 return Err(StorageError::NotConsecutive { expected, found }.into());
             }
-            expected += 1;
         }
         for (entry, bytes) in decoded {
             log.last = Some(log_id::<C>(&entry));

@@ -10,9 +10,8 @@ use std::sync::Arc;
 
 /// The advice that goes with a damaged or shortened log: a node may not come back under its old id
 /// after it forgot something that it had acknowledged.
-const REJOIN: &str = "do not start this node under its old id: run `statekeeper storage verify` to \
-                      see the damage, then empty the data directory and let the node join again as \
-                      a new member (new node id)";
+const REJOIN: &str = "do not start this node under its old id: set the data directory aside and let \
+                      the node join again, empty, as a new member (new node id)";
 
 /// An error of the durable layer. Any of these is final for the running process.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,7 +28,7 @@ pub enum StorageError {
         source: Arc<io::Error>,
     },
     /// sled returned an error.
-    #[error("could not {action} the log database {}: {source}", path.display())]
+    #[error("could not {action} the log database {}", path.display())]
     Sled {
         /// What was tried.
         action: &'static str,

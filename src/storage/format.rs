@@ -12,8 +12,9 @@ pub(super) const LOG_FORMAT_VERSION: u32 = 1;
 /// Opens the format record.
 pub(super) const LOG_MAGIC: [u8; 8] = *b"SKLOG\r\n\0";
 
-/// A packed record closes when it has reached this size.
-pub(super) const PACK_BYTES: usize = 48 * 1024;
+/// A packed record takes at most this much. sled keeps at least one leaf, that is sixteen records,
+/// in each of its 256 cache shards, whatever its cache limit says: 64 MiB at this size.
+pub(super) const PACK_BYTES: usize = 16 * 1024;
 /// What is larger is cut in pieces: sled moves what exceeds a quarter of a segment, sixteen values
 /// together, into side files that it never syncs.
 pub(super) const PIECE_BYTES: usize = 240 * 1024;
@@ -70,7 +71,7 @@ pub(super) fn packed_value<'a>(
     entries: impl ExactSizeIterator<Item = &'a [u8]>,
 ) -> Vec<u8> {
     let mut value = begin(KIND_PACKED, PACK_BYTES);
-    // A pack closes at 48 KiB, and an entry takes four bytes at least.
+    // A pack closes at 16 KiB, and an entry takes four bytes at least.
     value.extend_from_slice(&(entries.len() as u32).to_le_bytes());
     for entry in entries {
         value.extend_from_slice(&(entry.len() as u32).to_le_bytes());
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn packs_close_at_their_size_and_a_larger_entry_stands_alone() {
-        let entries = entries(&[40_000, 8_000, 2_000, 100_000, 10, 10]);
+        let entries = entries(&[12_000, 4_000, 2_000, 100_000, 10, 10]);
         let lengths: Vec<_> = packs(&entries).map(<[_]>::len).collect();
         assert_eq!(lengths, [2, 1, 1, 2]);
     }

@@ -155,17 +155,19 @@ fn notices_come_in_the_order_of_the_writes() {
 }
 
 const CHILD_LOG: &str = "STATEKEEPER_TEST_CHILD_LOG";
+const CHILD_POINT: &str = "STATEKEEPER_TEST_CHILD_POINT";
 const CHILD_PATH: &str = "STATEKEEPER_TEST_CHILD_PATH";
 
-/// Not a test of its own: the process that is killed. Prints each index once it is durable.
+/// Does nothing by itself: the process that the tests below kill. Prints each index once durable.
 #[test]
-#[ignore = "run by the kill test below"]
 fn child_that_appends_until_it_is_killed() {
     use std::io::Write as _;
     let (Ok(name), Ok(path)) = (std::env::var(CHILD_LOG), std::env::var(CHILD_PATH)) else {
         return;
     };
     let (_, open) = LOGS.into_iter().find(|(log, _)| *log == name).unwrap();
+    #[cfg(feature = "failpoints")]
+    failpoints::arm();
     let log = open(path.as_ref()).unwrap();
     let purged = log.recovered().purged.as_ref().map_or(0, |mark| mark.index + 1);
     let start = log.recovered().entries.end.max(purged);
@@ -188,12 +190,13 @@ fn child_that_appends_until_it_is_killed() {
     }
 }
 
-fn spawn_child(name: &str, path: &std::path::Path) -> Child {
+fn spawn_child(name: &str, path: &std::path::Path, point: Option<&str>) -> Child {
     let test = "storage::tests::durability::child_that_appends_until_it_is_killed";
     Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD_LOG, name)
         .env(CHILD_PATH, path)
+        .env(CHILD_POINT, point.unwrap_or_default())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -210,7 +213,7 @@ fn with_killed_children(rounds: u64) {
         let directory = tempfile::tempdir().unwrap();
         let (mut acked, mut voted) = (0, 0);
         for round in 0..rounds {
-            let mut child = spawn_child(name, directory.path());
+            let mut child = spawn_child(name, directory.path(), None);
             let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
             // A different moment each time, counted in acknowledgements.
             let until = 40 + round * 53 % 211;
@@ -227,16 +230,20 @@ fn with_killed_children(rounds: u64) {
             assert!(seen >= until, "{name}: the child ended by itself after {seen} lines");
 
             let log = open(directory.path()).unwrap();
-            let found = indexes(log.as_ref());
-            let (first, last) = (*found.first().unwrap(), *found.last().unwrap());
-            assert!(last >= acked, "{name}: {acked} was acknowledged, the log ends at {last}");
-            assert_eq!(found, (first..=last).collect::<Vec<_>>(), "{name}: a hole");
-            if voted > 0 {
-                let vote = log.recovered().vote.as_ref().unwrap();
-                let vote = u64::from_le_bytes(vote.as_slice().try_into().unwrap());
-                assert!(vote >= voted, "{name}: vote {voted} was acknowledged, found {vote}");
-            }
+            assert_nothing_lost(name, log.as_ref(), acked, voted);
         }
+    }
+}
+
+fn assert_nothing_lost(name: &str, log: &dyn LogStore, acked: u64, voted: u64) {
+    let found = indexes(log);
+    let (first, last) = (*found.first().unwrap(), *found.last().unwrap());
+    assert!(last >= acked, "{name}: {acked} was acknowledged, the log ends at {last}");
+    assert_eq!(found, (first..=last).collect::<Vec<_>>(), "{name}: a hole");
+    if voted > 0 {
+        let vote = log.recovered().vote.as_ref().unwrap();
+        let vote = u64::from_le_bytes(vote.as_slice().try_into().unwrap());
+        assert!(vote >= voted, "{name}: vote {voted} was acknowledged, found {vote}");
     }
 }
 
@@ -246,5 +253,57 @@ fn read_line(line: &str, acked: &mut u64, voted: &mut u64) {
     }
     if let Some(index) = line.strip_prefix("voted ").and_then(|index| index.parse().ok()) {
         *voted = index;
+    }
+}
+
+#[cfg(feature = "failpoints")]
+mod failpoints {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    const POINTS: [&str; 5] = [
+        "log-before-write",
+        "log-after-write",
+        "log-after-sync",
+        "log-before-notice",
+        "log-before-purge",
+    ];
+
+    /// In the child: die at the named point, the n-th time it is passed.
+    pub(super) fn arm() {
+        let armed = std::env::var(CHILD_POINT).unwrap_or_default();
+        let Some((point, count)) = armed.split_once('=') else { return };
+        let count: u64 = count.parse().unwrap();
+        let passed = AtomicU64::new(0);
+        let die = move || {
+            if passed.fetch_add(1, Ordering::Relaxed) + 1 == count {
+                std::process::abort();
+            }
+        };
+        fail::cfg_callback(point, die).unwrap();
+    }
+
+    #[test]
+    fn every_acknowledged_entry_survives_a_death_at_each_write_point() {
+        for (name, open) in LOGS {
+            for point in POINTS {
+                let directory = tempfile::tempdir().unwrap();
+                let (mut acked, mut voted) = (0, 0);
+                for count in [2, 7, 3] {
+                    let armed = format!("{point}={count}");
+                    let mut child = spawn_child(name, directory.path(), Some(&armed));
+                    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+                    lines.for_each(|line| read_line(&line.unwrap(), &mut acked, &mut voted));
+                    assert!(!child.wait().unwrap().success(), "{name}: {point} was not passed");
+                    let log = open(directory.path()).unwrap();
+                    if !log.recovered().entries.is_empty() {
+                        assert_nothing_lost(name, log.as_ref(), acked, voted);
+                    } else {
+                        assert_eq!((acked, voted), (0, 0), "{name}: {point}");
+                    }
+                }
+            }
+        }
     }
 }
