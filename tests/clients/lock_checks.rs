@@ -94,7 +94,9 @@ pub(crate) fn reentrancy(driver: &Driver, name: &str) {
     let fence = lock.lock();
     assert_eq!(lock.try_lock(0), fence);
     assert_eq!(lock.ok("count"), 2);
-    assert_eq!(lock.ok("fence"), fence);
+    if driver.kind.is_java() {
+        assert_eq!(lock.ok("fence"), fence);
+    }
     assert_eq!(lock.ok("is_mine"), true);
     assert_eq!(other.ok("is_mine"), false);
     let refused = other.call("unlock").expect_err("only the holder may unlock");

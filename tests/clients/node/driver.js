@@ -56,6 +56,15 @@ function encode(value) {
     return value === undefined ? null : value;
 }
 
+// What the client calls, level by level; `log` is the general form.
+const logger = {
+    log: (level, object, message, error) =>
+        process.stderr.write(`${level} ${object} ${message} ${error || ''}\n`),
+};
+for (const level of ['error', 'warn', 'info', 'debug', 'trace']) {
+    logger[level] = (object, message, error) => logger.log(level, object, message, error);
+}
+
 function entries(pairs) {
     return Object.fromEntries(pairs.map(([key, value]) => [key, encode(value)]));
 }
@@ -81,9 +90,7 @@ async function start(name, options) {
             'hazelcast.client.statistics.enabled': options.statistics === true,
         },
         // The log goes where the answers do not.
-        customLogger: Object.fromEntries(['error', 'warn', 'info', 'debug', 'trace'].map(
-            (level) => [level, (object, message, error) =>
-                process.stderr.write(`${level} ${object} ${message} ${error || ''}\n`)])),
+        customLogger: logger,
         nearCaches: Object.fromEntries((options.near_cache || []).map(
             (map) => [map, { invalidateOnChange: true }])),
     };
@@ -107,8 +114,8 @@ function entryListener(label) {
         member: event.member.uuid.toString(),
     });
     return {
-        entryAdded: one('ADDED'), entryUpdated: one('UPDATED'), entryRemoved: one('REMOVED'),
-        entryEvicted: one('EVICTED'), entryExpired: one('EXPIRED'),
+        added: one('ADDED'), updated: one('UPDATED'), removed: one('REMOVED'),
+        evicted: one('EVICTED'), expired: one('EXPIRED'),
         mapCleared: whole('CLEAR_ALL'), mapEvicted: whole('EVICT_ALL'),
     };
 }

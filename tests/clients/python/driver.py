@@ -45,7 +45,7 @@ def decode(value):
     if isinstance(value, dict):
         seed = value["seed"]
         # The pattern repeats every 256 bytes, since only the low byte of seed + 31 i is kept.
-        block = bytes((seed + i * 31) % 256 for i in range(256))
+        block = bytearray((seed + i * 31) % 256 for i in range(256))
         return (block * (value["$blob"] // 256 + 1))[: value["$blob"]]
     return value
 
@@ -83,7 +83,7 @@ def start(name, options):
         "cluster_name": options.get("cluster", "dev"),
         "cluster_members": options["addresses"],
         "smart_routing": options.get("smart", True),
-        "reconnect_mode": ReconnectMode[options.get("reconnect", "on").upper()],
+        "reconnect_mode": getattr(ReconnectMode, options.get("reconnect", "on").upper()),
         "cluster_connect_timeout": options.get("connect_timeout_ms", 60_000) / 1000,
         "lifecycle_listeners": [on_lifecycle],
         "membership_listeners": [(on_member("ADDED"), on_member("REMOVED"))],
@@ -101,7 +101,7 @@ def entry_listener(label):
             "event": "entry",
             "listener": label,
             "type": ENTRY_TYPES.get(event.event_type, str(event.event_type)),
-            "member": str(event.member.uuid),
+            "member": str(event.uuid),
         }
         if event.event_type in (EntryEventType.EVICT_ALL, EntryEventType.CLEAR_ALL):
             line["count"] = event.number_of_affected_entries
@@ -241,7 +241,6 @@ def lock_call(client, call, command):
         "lock": lock.lock,
         "try_lock": lambda: lock.try_lock(command.get("timeout_ms", 0) / 1000),
         "unlock": lock.unlock,
-        "fence": lock.get_fence,
         "is_locked": lock.is_locked,
         "is_mine": lock.is_locked_by_current_thread,
         "count": lock.get_lock_count,

@@ -131,11 +131,13 @@ impl Driver {
 
     /// Waits for an event, past ones included.
     pub(crate) fn wait_for(&self, timeout: Duration, matches: impl Fn(&Value) -> bool) -> Value {
-        self.find_event(timeout, &matches).unwrap_or_else(|| {
-            let events = self.shared.events.lock().unwrap();
-            let last: Vec<String> = events.iter().rev().take(8).map(Value::to_string).collect();
-            panic!("no such event within {timeout:?}; the last ones, newest first: {last:#?}")
-        })
+        if let Some(found) = self.find_event(timeout, &matches) {
+            return found;
+        }
+        // The events are not held while panicking: that would poison them for the next check.
+        let events = self.shared.events.lock().unwrap().clone();
+        let last: Vec<String> = events.iter().rev().take(8).map(Value::to_string).collect();
+        panic!("no such event within {timeout:?}; the last ones, newest first: {last:#?}")
     }
 
     /// As `wait_for`, where the event may never come.
