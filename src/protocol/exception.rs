@@ -150,5 +150,29 @@ exception_codes! {
     97 NoSuchFieldError "java.lang.NoSuchFieldError",
     98 NoSuchFieldException "java.lang.NoSuchFieldException",
     99 NoClassDefFound "java.lang.NoClassDefFoundError",
-    100 CpLeaderSteppingDown "com.hazelcast.cp.exception.LeaderSteppingDownException",
+    100 CpLeaderSteppingDown "com.hazelcast.cp.exception.CPLeaderSteppingDownException",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_complete_and_in_order() {
+        let numbers = ExceptionCode::ALL.iter().map(|code| code.number());
+        assert!(numbers.eq(0..=100));
+        for code in ExceptionCode::ALL {
+            assert_eq!(ExceptionCode::from_number(code.number()), Some(*code));
+        }
+        assert_eq!(ExceptionCode::from_number(101), None);
+        assert_eq!(ExceptionCode::from_number(-1), None);
+    }
+
+    #[test]
+    fn every_code_has_a_class_of_its_own() {
+        let mut classes: Vec<_> = ExceptionCode::ALL.iter().map(|code| code.class_name()).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        assert_eq!(classes.len(), ExceptionCode::ALL.len());
+    }
 }

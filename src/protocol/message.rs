@@ -506,3 +506,28 @@ pub(crate) use {
     event_flags, message_struct, messages, partition, read_field, retryable, since, struct_field,
     write_field,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages;
+
+    #[test]
+    fn every_published_call_has_a_name_and_no_other_number_has_one() {
+        assert_eq!(MessageType::published().count(), 474);
+        assert!(MessageType::published().is_sorted_by(|(one, _), (next, _)| one < next));
+        assert_eq!(MessageType(0x01_2e00).name(), Some("Map.executeOnKey"));
+        assert_eq!(MessageType(0x01_1902).name(), Some("Map.addEntryListener"));
+        assert_eq!(MessageType(0x01_fe00).name(), None);
+        assert_eq!(MessageType(u32::MAX).name(), None);
+        assert_eq!(MessageType(0x01_2e00).to_string(), "012e00 (Map.executeOnKey)");
+    }
+
+    #[test]
+    fn every_entry_of_the_table_is_published_under_its_name() {
+        for entry in messages::table() {
+            let published = entry.message_type.name().map(str::to_lowercase);
+            assert_eq!(published, Some(entry.name.to_lowercase()));
+        }
+    }
+}

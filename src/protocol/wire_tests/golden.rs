@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{from_hex, received, to_hex, wire_data};
 use crate::message::MessageVisitor;
-use crate::{ClientMessage, Data, FrameFlags, Message, PartitionId};
+use crate::messages::error::ErrorResponse;
+use crate::{ClientMessage, Data, ExceptionCode, FrameFlags, Message, PartitionId};
 
 const BACKUP_ACKS_AT: usize = 18;
 const FLAGS_HIGH_BYTE_AT: usize = 5;
@@ -43,6 +44,21 @@ fn every_captured_request_is_dispatched_by_its_own_type() {
             let request = crate::messages::Request::decode(&message).unwrap().unwrap();
             assert_eq!(request.descriptor().message_type, message.message_type());
             assert_eq!(message.message_type().name(), Some(text(vector, "message")));
+        }
+    }
+}
+
+#[test]
+fn captured_errors_have_the_class_names_of_our_list() {
+    let file = fs::read_to_string(wire_data("captures/java-5.3.8-on-5.3.8.json")).unwrap();
+    let captured: Vec<Value> = serde_json::from_str(&file).unwrap();
+    let errors: Vec<_> = captured.iter().filter(|one| text(one, "kind") == "error").collect();
+    assert!(!errors.is_empty());
+    for vector in errors {
+        let message = received(&from_hex(text(vector, "hex")));
+        for error in ErrorResponse::decode(&message).unwrap().errors {
+            let code = ExceptionCode::from_number(error.error_code).unwrap();
+            assert_eq!(code.class_name(), error.class_name);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{received, to_hex};
 use crate::custom::CUSTOM_TYPES;
 use crate::field::FieldType;
 use crate::message::{FieldDescriptor, MessageVisitor};
+use crate::messages::fenced_lock::get_lock_ownership;
 use crate::messages::map::put;
 use crate::{ClientMessage, Data, DecodeError, FieldError, Message};
 
@@ -248,16 +249,16 @@ fn mark_last(wire: &mut [u8]) {
 
 #[test]
 fn frames_of_a_newer_peer_inside_a_custom_type_are_skipped() {
-    let mut wire = frame(0xc000, &[vec![1, 1, 0x1e, 0], vec![0; 9]].concat());
+    let mut wire = frame(0xc000, &[vec![0, 4, 7, 0], vec![0; 12]].concat());
     wire.extend(BEGIN_FRAME);
     wire.extend(frame(0, &[1; 20]));
     wire.extend(frame(0, b"default"));
     wire.extend([&BEGIN_FRAME[..], &BEGIN_FRAME, &NULL_FRAME, &END_FRAME, &END_FRAME].concat());
     wire.extend(END_FRAME);
+    wire.extend(frame(0, b"lock"));
     mark_last(&mut wire);
-    let response =
-        crate::messages::cp_group::create_cp_group::Response::decode(&received(&wire)).unwrap();
-    assert_eq!(response.group_id.name, "default");
+    let request = get_lock_ownership::Request::decode(&received(&wire)).unwrap();
+    assert_eq!((request.group_id.name.as_str(), request.name.as_str()), ("default", "lock"));
 }
 
 #[test]
