@@ -30,7 +30,9 @@ proptest! {
         ..ProptestConfig::default() })]
 
     #[test]
-    fn arbitrary_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_are_read_without_a_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         read_anything(&bytes);
     }
 
