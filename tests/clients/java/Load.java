@@ -18,7 +18,7 @@ import java.util.TreeMap;
 final class Load {
     private static final int LATENCIES_PER_WRITER_MAX = 1_000_000;
     private static final int SAMPLES_PER_WRITER_MAX = 20;
-    private static final long STOP_TIMEOUT_MS = 30_000;
+    private static final long STOP_TIMEOUT_MS = 8_000;
 
     private volatile boolean stopping;
     private volatile long lastAckNanos;
