@@ -42,9 +42,12 @@ struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    writes: Vec<(Write, Option<Notice>)>,
+    writes: Vec<(Write, Notice)>,
+    /// The newest committed mark. It wakes nobody: the next group takes it along.
+    committed: Option<Vec<u8>>,
     closing: bool,
-    stopped: bool,
+    /// How the writer ended.
+    ended: Option<Result<(), StorageError>>,
 }
 
 impl std::fmt::Debug for Waiting {
@@ -58,7 +61,6 @@ enum Write {
     TruncateAfter(Option<u64>),
     Purge(PurgeMark),
     Vote(Vec<u8>),
-    Committed(Vec<u8>),
     SnapshotPointer(Vec<u8>),
 }
 
@@ -116,7 +118,6 @@ impl<M: LogMedium> QueuedLog<M> {
             last: found.last,
             committed: None,
             unremoved: true,
-            unsynced: false,
             failed: None,
             stats: stats.clone(),
         };
@@ -137,13 +138,11 @@ impl<M: LogMedium> QueuedLog<M> {
         })
     }
 
-    fn queue(&self, write: Write, notice: Option<Notice>) {
+    fn queue(&self, write: Write, notice: Notice) {
         let mut waiting = self.queue.waiting.lock();
-        if waiting.stopped || waiting.closing {
+        if waiting.closing {
             drop(waiting);
-            if let Some(notice) = notice {
-                notice(Err(StorageError::Stopped { path: self.medium.path().to_owned() }));
-            }
+            notice(Err(StorageError::Stopped { path: self.medium.path().to_owned() }));
             return;
         }
         match &self.inline {
@@ -152,8 +151,9 @@ impl<M: LogMedium> QueuedLog<M> {
                 self.queue.changed.notify_one();
             }
             Some(writer) => {
+                let committed = waiting.committed.take();
                 drop(waiting);
-                writer.lock().group(vec![(write, notice)]);
+                writer.lock().group(vec![(write, notice)], committed);
             }
         }
     }
@@ -165,27 +165,27 @@ impl<M: LogMedium> LogStore for QueuedLog<M> {
     }
 
     fn append(&self, entries: Vec<EncodedEntry>, notice: Notice) {
-        self.queue(Write::Append(entries), Some(notice));
+        self.queue(Write::Append(entries), notice);
     }
 
     fn truncate_after(&self, last_kept: Option<u64>, notice: Notice) {
-        self.queue(Write::TruncateAfter(last_kept), Some(notice));
+        self.queue(Write::TruncateAfter(last_kept), notice);
     }
 
     fn purge(&self, mark: PurgeMark, notice: Notice) {
-        self.queue(Write::Purge(mark), Some(notice));
+        self.queue(Write::Purge(mark), notice);
     }
 
     fn save_vote(&self, vote: Vec<u8>, notice: Notice) {
-        self.queue(Write::Vote(vote), Some(notice));
+        self.queue(Write::Vote(vote), notice);
     }
 
     fn save_committed(&self, committed: Vec<u8>) {
-        self.queue(Write::Committed(committed), None);
+        self.queue.waiting.lock().committed = Some(committed);
     }
 
     fn save_snapshot_pointer(&self, pointer: Vec<u8>, notice: Notice) {
-        self.queue(Write::SnapshotPointer(pointer), Some(notice));
+        self.queue(Write::SnapshotPointer(pointer), notice);
     }
 
     fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<EncodedEntry>, StorageError> {
@@ -200,7 +200,10 @@ impl<M: LogMedium> LogStore for QueuedLog<M> {
         self.queue.waiting.lock().closing = true;
         self.queue.changed.notify_one();
         if let Some(writer) = &self.inline {
-            return writer.lock().close();
+            let committed = self.queue.waiting.lock().committed.take();
+            let mut writer = writer.lock();
+            writer.committed = committed.or(writer.committed.take());
+            return writer.close();
         }
         let thread = self.thread.lock().take();
         if let Some(thread) = thread
@@ -209,7 +212,7 @@ impl<M: LogMedium> LogStore for QueuedLog<M> {
             // The writer guards itself against panics; there is nothing more to learn from it.
             let _ = thread.join();
         }
-        Ok(())
+        self.queue.waiting.lock().ended.clone().unwrap_or(Ok(()))
     }
 }
 
@@ -243,8 +246,6 @@ struct Writer<M> {
     committed: Option<Vec<u8>>,
     /// Purged records are still to be removed.
     unremoved: bool,
-    /// Something was written after the last sync.
-    unsynced: bool,
     failed: Option<StorageError>,
     stats: Arc<StorageStats>,
 }
@@ -260,16 +261,19 @@ impl<M: LogMedium> Writer<M> {
                 }
             }
             let writes = std::mem::take(&mut waiting.writes);
+            let committed = waiting.committed.take();
             if waiting.closing && writes.is_empty() {
-                waiting.stopped = true;
                 drop(waiting);
-                if let Err(error) = self.close() {
+                self.committed = committed.or(self.committed.take());
+                let ended = self.close();
+                if let Err(error) = &ended {
                     tracing::error!(%error, "the log could not be closed cleanly");
                 }
+                queue.waiting.lock().ended = Some(ended);
                 return;
             }
             drop(waiting);
-            self.group(writes);
+            self.group(writes, committed);
         }
     }
 
@@ -279,14 +283,15 @@ impl<M: LogMedium> Writer<M> {
     }
 
     /// Writes and syncs a group, then calls its notices; also the place for chores.
-    fn group(&mut self, writes: Vec<(Write, Option<Notice>)>) {
+    fn group(&mut self, writes: Vec<(Write, Notice)>, committed: Option<Vec<u8>>) {
+        self.committed = committed.or(self.committed.take());
         let (writes, notices): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
         let mut result = match &self.failed {
             Some(error) => Err(error.clone()),
             None => self.guarded("write", |writer| writer.write(writes)),
         };
         super::failpoint!("log-before-notice");
-        for notice in notices.into_iter().flatten() {
+        for notice in notices {
             notice(result.clone());
         }
         if result.is_ok() {
@@ -311,11 +316,12 @@ impl<M: LogMedium> Writer<M> {
     }
 
     fn write(&mut self, writes: Vec<Write>) -> Result<(), StorageError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
         super::failpoint!("log-before-write");
         let mut entries = Vec::new();
-        let mut needs_sync = false;
         for write in writes {
-            needs_sync |= !matches!(write, Write::Committed(_));
             match write {
                 Write::Append(more) if entries.is_empty() => entries = more,
                 Write::Append(mut more) => entries.append(&mut more),
@@ -326,9 +332,6 @@ impl<M: LogMedium> Writer<M> {
             }
         }
         self.append(&mut entries)?;
-        if !needs_sync {
-            return Ok(());
-        }
         if let Some(committed) = self.committed.take() {
             self.put(Meta::Committed, &committed)?;
         }
@@ -348,7 +351,6 @@ impl<M: LogMedium> Writer<M> {
     fn append(&mut self, entries: &mut Vec<EncodedEntry>) -> Result<(), StorageError> {
         let Some(last) = entries.last() else { return Ok(()) };
         self.last = Some(MarkedEntry { index: last.index, crc: crc32c::crc32c(&last.bytes) });
-        self.unsynced = true;
         self.medium.append(entries)?;
         let bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
         self.stats.count_append(entries.len() as u64, bytes as u64);
@@ -369,7 +371,6 @@ impl<M: LogMedium> Writer<M> {
                     self.last = Some(MarkedEntry { index: mark.index, crc });
                 }
                 self.unremoved = true;
-                self.unsynced = true;
                 self.changes += 1;
                 self.medium.mark_purged(self.changes, &mark)
             }
@@ -379,16 +380,11 @@ impl<M: LogMedium> Writer<M> {
                 self.voted = true;
                 Ok(())
             }
-            Write::Committed(committed) => {
-                self.committed = Some(committed);
-                Ok(())
-            }
             Write::SnapshotPointer(pointer) => self.put(Meta::SnapshotPointer, &pointer),
         }
     }
 
     fn put(&mut self, meta: Meta, value: &[u8]) -> Result<(), StorageError> {
-        self.unsynced = true;
         self.changes += 1;
         self.medium.put(meta, self.changes, value)
     }
@@ -410,14 +406,12 @@ impl<M: LogMedium> Writer<M> {
             self.mark_file.write(&mark)?;
             self.mark = mark;
         }
-        self.unsynced = true;
         self.medium.truncate_after(last_kept)
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
         let begin = Instant::now();
         self.medium.sync()?;
-        self.unsynced = false;
         self.stats.count_flush(begin.elapsed());
         Ok(())
     }
