@@ -123,23 +123,22 @@ impl std::fmt::Debug for SnapshotStore {
 
 impl SnapshotStore {
     /// Opens the directory; the log is the one that keeps the pointer. Left-overs of writes that
-    /// did not end are removed. The file that the pointer names must be there, with its length.
+    /// did not end, or were not installed, are removed. The file that the pointer names must be there, with its length.
     pub fn open(directory: &Path, log: Arc<dyn LogStore>) -> Result<Self, StorageError> {
         fs::create_dir_all(directory).map_err(StorageError::io("create", directory))?;
-        let mut next_number = 0;
-        for (name, path) in list(directory)? {
-            match number_of(&name) {
-                Some(number) => next_number = next_number.max(number + 1),
-                None if name.ends_with(".new") => {
-                    fs::remove_file(&path).map_err(StorageError::io("remove", &path))?;
-                }
-                None => {}
-            }
-        }
         let current = match &log.recovered().snapshot_pointer {
             Some(pointer) => Some(named_by(directory, pointer)?),
             None => None,
         };
+        let newest = current.as_ref().and_then(|file| number_of(file.name()));
+        for (name, path) in list(directory)? {
+            // Not ended, or ended and never installed.
+            let number = number_of(&name);
+            if name.ends_with(".new") || number.is_some_and(|number| Some(number) > newest) {
+                fs::remove_file(&path).map_err(StorageError::io("remove", &path))?;
+            }
+        }
+        let next_number = newest.map_or(0, |newest| newest + 1);
         let bytes = current.as_ref().map_or(0, SnapshotFile::bytes);
         log.stats().snapshot_bytes.store(bytes, Ordering::Relaxed);
         let state = Mutex::new(State { current, next_number });

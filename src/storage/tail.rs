@@ -51,8 +51,10 @@ impl<E: Clone> Tail<E> {
         }
     }
 
-    /// Adds the next entry.
-    pub(super) fn push(&mut self, entry: E, bytes: usize) {
+    /// Adds the next entry, of so many encoded bytes. Its place in memory counts as well: small
+    /// entries are larger decoded than encoded.
+    pub(super) fn push(&mut self, entry: E, encoded_bytes: usize) {
+        let bytes = encoded_bytes + size_of::<(E, usize)>();
         self.bytes += bytes;
         self.entries.push_back((entry, bytes));
     }
@@ -131,7 +133,7 @@ mod tests {
     use super::*;
 
     fn filled() -> Tail<u64> {
-        let mut tail = Tail::new(10, 50);
+        let mut tail = Tail::new(10, 5 * (10 + 16));
         for index in 10..20 {
             tail.push(index, 10);
         }

@@ -80,6 +80,8 @@ fn what_was_not_finished_leaves_nothing_and_changes_nothing() {
     writer.write_block(b"half").unwrap();
     drop(writer);
     assert_eq!(names(directory.path()).len(), 1);
+    let received = directory.path().join("snapshots/0000000008-15.snapshot");
+    fs::write(received, b"received, never installed").unwrap();
     // As a crash leaves it.
     fs::write(directory.path().join("snapshots/0000000009-20.snapshot.new"), b"half").unwrap();
     drop((store, log));
