@@ -172,3 +172,45 @@ fn a_snapshot_that_vanished_or_shrank_stops_the_start() {
     let error = store.unwrap_err();
     assert!(matches!(error, StorageError::Damaged { damage: Damage::Missing, .. }), "{error}");
 }
+
+#[cfg(feature = "failpoints")]
+mod failpoints {
+    use std::process::Command;
+
+    use super::*;
+
+    const CHILD_PATH: &str = "STATEKEEPER_TEST_SNAPSHOT_PATH";
+    const CHILD_POINT: &str = "STATEKEEPER_TEST_SNAPSHOT_POINT";
+
+    /// Does nothing by itself: the process that dies while it writes its second snapshot.
+    #[test]
+    fn child_that_dies_at_a_snapshot() {
+        let Ok(path) = std::env::var(CHILD_PATH) else { return };
+        let (_log, store) = open(path.as_ref());
+        let store = store.unwrap();
+        build(&store, 10);
+        fail::cfg_callback(std::env::var(CHILD_POINT).unwrap(), || std::process::abort()).unwrap();
+        build(&store, 20);
+    }
+
+    #[test]
+    fn a_death_around_the_rename_leaves_the_snapshot_before() {
+        for point in ["snapshot-before-rename", "snapshot-after-rename"] {
+            let directory = tempfile::tempdir().unwrap();
+            let test = "storage::tests::snapshots::failpoints::child_that_dies_at_a_snapshot";
+            let child = Command::new(std::env::current_exe().unwrap())
+                .args([test, "--exact", "--test-threads=1"])
+                .env(CHILD_PATH, directory.path())
+                .env(CHILD_POINT, point)
+                .output()
+                .unwrap();
+            assert!(!child.status.success(), "{point} was not passed");
+            assert_eq!(names(directory.path()).len(), 2, "{point}");
+            let (_log, store) = open(directory.path());
+            let store = store.unwrap();
+            assert_content(&store.current().unwrap(), 10);
+            assert_eq!(names(directory.path()).len(), 1, "{point}");
+            assert_content(&build(&store, 30), 30);
+        }
+    }
+}
