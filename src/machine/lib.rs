@@ -4,15 +4,31 @@
 //! come in with the entry; nothing here reads a clock, draws a number or iterates a hash map.
 //! Deliberately absent: sockets, files, threads, the client protocol and Raft.
 
+mod accounting;
+mod answers;
 mod blob;
+mod cluster;
 mod command;
 mod command_kind;
+mod cow_map;
+mod cp_session;
+mod distributed_object;
 mod event;
+mod expiry;
+mod fenced_lock;
+mod flake_id_generator;
 mod ids;
+mod limits;
 mod machine;
+mod map;
+mod map_lock;
+mod maps;
+mod origins;
 mod outcome;
 mod proposal;
 mod query;
+mod record;
+mod set;
 mod snapshot;
 mod view;
 

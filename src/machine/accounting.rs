@@ -1,0 +1,50 @@
+//! What the state costs in bytes: keys, values and names as they are, and fixed amounts for what is
+//! kept around them. The amounts are part of the contract: every node must come to the same sum.
+
+use crate::blob::Blob;
+use crate::outcome::{Outcome, Reply};
+
+/// A record beside its key and value: metadata, handles, allocations.
+pub(crate) const RECORD_BYTES: u64 = 192;
+/// A map without records.
+pub(crate) const MAP_BYTES: u64 = 256;
+/// A set without items.
+pub(crate) const SET_BYTES: u64 = 128;
+/// An item of a set beside its bytes.
+pub(crate) const ITEM_BYTES: u64 = 64;
+/// Any other row of the state: a session, a lock, a memo, an object, a remembered reply.
+pub(crate) const ROW_BYTES: u64 = 128;
+
+/// What a record costs.
+pub(crate) fn record_bytes(key: &Blob, value: &Blob) -> u64 {
+    RECORD_BYTES + key.len() as u64 + value.len() as u64
+}
+
+/// What an item of a set costs.
+pub(crate) fn item_bytes(item: &Blob) -> u64 {
+    ITEM_BYTES + item.len() as u64
+}
+
+/// What a remembered reply costs.
+pub(crate) fn reply_bytes(reply: &Reply) -> u64 {
+    let payload = match reply {
+        Ok(Outcome::Value(Some(value))) => value.len() as u64,
+        Ok(Outcome::UnknownSessions(sessions)) => {
+            sessions.iter().map(|(group, _)| group.len() as u64 + 32).sum()
+        }
+        Ok(
+            Outcome::Value(None)
+            | Outcome::Done
+            | Outcome::Flag(_)
+            | Outcome::Count(_)
+            | Outcome::Waiting
+            | Outcome::Fence(_)
+            | Outcome::Session { .. }
+            | Outcome::ThreadId(_)
+            | Outcome::Group(_)
+            | Outcome::IdBatch { .. },
+        )
+        | Err(_) => 0,
+    };
+    ROW_BYTES + payload
+}
