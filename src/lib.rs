@@ -1,4 +1,6 @@
 //! The map of the modules.
 
+pub mod config;
 pub mod consensus;
+pub mod discovery;
 pub mod storage;
