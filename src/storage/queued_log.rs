@@ -292,7 +292,11 @@ impl<M: LogMedium> Writer<M> {
         };
         super::failpoint!("log-before-notice");
         for notice in notices {
-            notice(result.clone());
+            let answer = result.clone();
+            // A caller's fault must not leave all later callers without an answer.
+            if catch_unwind(AssertUnwindSafe(|| notice(answer))).is_err() {
+                tracing::error!("the receiver of a notice of the log panicked");
+            }
         }
         if result.is_ok() {
             result = self.guarded("purge", Self::chores);

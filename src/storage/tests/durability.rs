@@ -154,6 +154,16 @@ fn notices_come_in_the_order_of_the_writes() {
     });
 }
 
+#[test]
+fn a_notice_that_panics_stops_nobody_else() {
+    with_both(|open, path| {
+        let log = open(path).unwrap();
+        log.append(vec![entry(0, 10)], Box::new(|_| panic!("on purpose")));
+        append(log.as_ref(), 1..5, 10);
+        assert_eq!(indexes(log.as_ref()), [0, 1, 2, 3, 4]);
+    });
+}
+
 const CHILD_LOG: &str = "STATEKEEPER_TEST_CHILD_LOG";
 const CHILD_POINT: &str = "STATEKEEPER_TEST_CHILD_POINT";
 const CHILD_PATH: &str = "STATEKEEPER_TEST_CHILD_PATH";
