@@ -2,5 +2,8 @@
 
 pub mod config;
 pub mod consensus;
+pub mod coordinator;
 pub mod discovery;
+pub mod seed;
 pub mod storage;
+pub mod telemetry;

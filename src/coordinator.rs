@@ -1,0 +1,82 @@
+//! Checks the coordinator beside this node over HTTP. Who registers it is decided elsewhere.
+
+use crate::config::CoordinatorConfig;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// What is known of the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CoordinatorState {
+    /// Since when it has answered without a silence longer than the time-out.
+    pub up_since: Option<Instant>,
+    /// Its newest answer.
+    pub last_answer: Option<Instant>,
+}
+
+/// Asks `GET /v1/info` again and again.
+#[derive(Debug)]
+pub struct CoordinatorCheck {
+    config: CoordinatorConfig,
+    client: reqwest::Client,
+    state: watch::Sender<CoordinatorState>,
+}
+
+impl CoordinatorCheck {
+    /// Prepares the check; nothing is sent yet.
+    pub fn new(config: CoordinatorConfig) -> Result<Self, reqwest::Error> {
+        // A proxy of the environment would answer for a coordinator that is dead.
+        let client = reqwest::Client::builder().timeout(config.check_timeout).no_proxy().build()?;
+        Ok(Self { config, client, state: watch::Sender::default() })
+    }
+
+    /// Key and value of the record as plain text: host and port.
+    pub fn record(&self) -> (String, String) {
+        (self.config.host.clone(), self.config.port.to_string())
+    }
+
+    /// Follows the state.
+    pub fn subscribe(&self) -> watch::Receiver<CoordinatorState> {
+        self.state.subscribe()
+    }
+
+    /// Checks until the token ends.
+    pub async fn run(&self, stop: &CancellationToken) {
+        let mut ticks = tokio::time::interval(self.config.check_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.check_once() => {}
+            }
+        }
+    }
+
+    async fn check_once(&self) {
+        let asked = Instant::now();
+        // A hanging answer must not outlive the silence that is allowed.
+        let known = self.state.borrow().last_answer;
+        let patience = known
+            .map(|last| self.config.check_timeout.saturating_sub(asked - last))
+            .unwrap_or(self.config.check_timeout)
+            .max(Duration::from_millis(50));
+        let request = self.client.get(format!("{}/v1/info", self.config.uri)).timeout(patience);
+        let answered = request.send().await.is_ok_and(|answer| answer.status().is_success());
+        let now = Instant::now();
+        self.state.send_if_modified(|state| {
+            let before = *state;
+            if answered {
+                state.last_answer = Some(now);
+                state.up_since = state.up_since.or(Some(now));
+            } else if state.last_answer.is_none_or(|last| now - last >= self.config.check_timeout) {
+                state.up_since = None;
+            }
+            *state != before
+        });
+    }
+}

@@ -1,0 +1,79 @@
+//! openLooKeng's seed directory: how nodes and clients find a cluster through a shared folder,
+//! in openLooKeng's own file format and under its own lock. Beside the seeds lies one marker
+//! that names the cluster, so that two foundings over one folder cannot both succeed.
+
+pub mod file;
+pub mod java_serialization;
+pub mod local;
+pub mod lock;
+
+pub use file::Seed;
+pub use local::LocalSeedDirectory;
+pub use lock::LockInfo;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+/// What a call to a seed directory gives: boxed, so that the node can hold either kind.
+pub type SeedFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SeedError>> + Send + 'a>>;
+
+/// What becomes of the seeds under the lock.
+pub type SeedChange = Box<dyn FnOnce(Vec<Seed>) -> Vec<Seed> + Send>;
+
+/// The folder of one cluster, wherever it is kept.
+pub trait SeedDirectory: Send + Sync {
+    /// All seeds; none when there is no file. Takes no lock.
+    fn read(&self) -> SeedFuture<'_, Vec<Seed>>;
+    /// Reads, changes and replaces the seeds under the lock; gives what was written.
+    fn update(&self, change: SeedChange) -> SeedFuture<'_, Vec<Seed>>;
+    /// Creates the marker; `false` when there already is one.
+    fn create_marker(&self, text: Vec<u8>) -> SeedFuture<'_, bool>;
+    /// The marker, when there is one.
+    fn read_marker(&self) -> SeedFuture<'_, Option<Vec<u8>>>;
+    /// Replaces the marker.
+    fn rewrite_marker(&self, text: Vec<u8>) -> SeedFuture<'_, ()>;
+    /// Who holds the lock.
+    fn lock_info(&self) -> SeedFuture<'_, LockInfo>;
+}
+
+/// Why a seed directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The file system refused.
+    #[error("SK0020 cannot use {}; check its owner and mode", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// The file still does not decode after a second look.
+    #[error("SK0021 {} does not decode; repair it, or remove it and let nodes write it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Which entry and why.
+        source: file::EntryError,
+    },
+    /// Somebody else kept the lock.
+    #[error("SK0022 the lock in {} is held by another process; stop what keeps it", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is larger than any seed file.
+    #[error("SK0023 {} is larger than {bytes_max} bytes; remove it", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The task that worked on the folder was stopped with the runtime.
+    #[error("SK0020 the work on {} was stopped; start the node again", path.display())]
+    Stopped {
+        /// The folder.
+        path: PathBuf,
+    },
+}
