@@ -9,37 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use statekeeper_machine::{
-    Answer, ClientUuid, ClusterInfo, ClusterView, Command, Event, MemberUuid, Name,
-    NodeDescription, NodeId, Outcome, Query, Rejection,
+    Answer, ClientUuid, ClusterInfo, ClusterView, Command, EventBatch, MemberUuid, Name,
+    NodeDescription, NodeId, Outcome, Query, SubmitError,
 };
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
 /// A future of the port.
 pub type PortFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
-
-/// Why a command or query has no outcome, and whether it may have happened.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SubmitError {
-    /// It did not happen and every node agrees on why.
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
-    /// It did not happen: nothing was proposed before the deadline. Asking again is safe.
-    #[error("no leader could be reached before the deadline; nothing was proposed")]
-    NotProposed,
-    /// It did not happen: this node or the leader is over a limit (the configuration key is named).
-    #[error("refused because of {limit}")]
-    Overloaded {
-        /// The configuration key of the limit.
-        limit: &'static str,
-    },
-    /// It did not happen: this node is shutting down.
-    #[error("this node is shutting down")]
-    ShuttingDown,
-    /// It may have happened: the outcome was still unknown at the deadline.
-    #[error("the outcome was still unknown at the deadline")]
-    Unknown,
-}
 
 /// How a query may be answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,17 +96,15 @@ pub struct Status {
     pub failure: Option<Arc<str>>,
 }
 
-/// What one applied entry made known, in log order.
-#[derive(Clone, Debug)]
-pub struct EventBatch {
-    /// The entry's log index.
-    pub index: u64,
-    /// This node proposed the entry and has not seen a later leader: it emits to smart clients.
-    pub emitter: bool,
-    /// Entries were skipped by a snapshot before this batch (which then holds no events).
-    pub gap: bool,
-    /// What happened.
-    pub events: Vec<Event>,
+/// A coordinator and whether it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoordinatorReport {
+    /// Key of its record: the coordinator's host.
+    pub host: Name,
+    /// Value of its record: its HTTP port.
+    pub port: u16,
+    /// It has answered within `coordinator.check-timeout`.
+    pub up: bool,
 }
 
 /// A change of Raft's membership.
@@ -178,6 +153,10 @@ pub trait Consensus: Send + Sync + 'static {
     /// Gets a command applied once and answers with its outcome; waits of the state (locks) are waited
     /// for. Sends again under the same origin when the leader changes. A command that can wait without
     /// end has no deadline while it waits in the state and a leader is known.
+    ///
+    /// Commands enter the log in the order of the calls, as long as the leader stays the same: the
+    /// command is queued by the call itself, not by the first poll of the future. Dropping the future
+    /// gives up the answer, not the command.
     fn submit(&self, command: Command) -> PortFuture<Result<Outcome, SubmitError>>;
 
     /// Answers a query. Dropping the future gives up.
@@ -199,6 +178,10 @@ pub trait Consensus: Send + Sync + 'static {
 
     /// A client's first connection to this node opened, or its last one closed.
     fn client_presence(&self, client: ClientUuid, connected: bool);
+
+    /// What this node knows of the coordinator beside it; the leader keeps exactly one live record in
+    /// the map `discovery-service` from what all nodes say. Told again with every check.
+    fn coordinator_seen(&self, report: CoordinatorReport);
 
     /// Changes the membership, one change at a time.
     fn change_membership(

@@ -47,7 +47,7 @@ pub use outcome::{
     Answer, Group, LockView, MapView, Outcome, Ownership, RecordView, Rejection, Reply,
     SessionView, SetView,
 };
-pub use proposal::{Applied, LogEntry, Origin};
+pub use proposal::{Applied, EventBatch, LogEntry, Origin, SubmitError};
 pub use query::Query;
 pub use snapshot::{Frozen, SnapshotError};
 pub use view::{ClusterInfo, ClusterView, PARTITION_VERSION_STEP, WaitState};

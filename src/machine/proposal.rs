@@ -1,10 +1,12 @@
 //! How a command travels: who sent it, how often, and what may have become of it.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::command::Command;
-use crate::ids::{ClusterTime, NodeId};
-use crate::outcome::Reply;
+use crate::event::Event;
+use crate::ids::{ClusterTime, Name, NodeId};
+use crate::outcome::{Rejection, Reply};
 
 /// The accepting node's identity for one command, so that the same command can be proposed again after
 /// a change of leader and still be applied once.
@@ -42,5 +44,41 @@ pub struct Applied {
     /// The answer for whoever proposed it.
     pub reply: Reply,
     /// What listeners, waiting calls and the node itself must learn, in order.
-    pub events: Vec<crate::event::Event>,
+    pub events: Vec<Event>,
+}
+
+/// Why a command or query has no outcome, and whether it may have happened.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+pub enum SubmitError {
+    /// It did not happen and every node agrees on why.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It did not happen: nothing was proposed before the deadline. Asking again is safe.
+    #[error("no leader could be reached before the deadline; nothing was proposed")]
+    NotProposed,
+    /// It did not happen: this node or the leader is over a limit (the configuration key is named).
+    #[error("refused because of {limit}")]
+    Overloaded {
+        /// The configuration key of the limit.
+        limit: Name,
+    },
+    /// It did not happen: this node is shutting down.
+    #[error("this node is shutting down")]
+    ShuttingDown,
+    /// It may have happened: the outcome was still unknown at the deadline.
+    #[error("the outcome was still unknown at the deadline")]
+    Unknown,
+}
+
+/// What one applied entry made known, in log order.
+#[derive(Clone, Debug)]
+pub struct EventBatch {
+    /// The entry's log index.
+    pub index: u64,
+    /// This node proposed the entry and has not seen a later leader: it emits to smart clients.
+    pub emitter: bool,
+    /// Entries were skipped by a snapshot before this batch (which then holds no events).
+    pub gap: bool,
+    /// What happened.
+    pub events: Vec<Event>,
 }
