@@ -5,5 +5,6 @@ pub mod consensus;
 pub mod coordinator;
 pub mod discovery;
 pub mod seed;
+pub mod server;
 pub mod storage;
 pub mod telemetry;

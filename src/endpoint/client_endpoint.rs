@@ -173,7 +173,7 @@ pub struct ClientEndpoint {
 impl ClientEndpoint {
     /// A connection that was just accepted.
     #[must_use]
-    pub fn new(settings: Arc<EndpointSettings>, _now: Instant) -> Self {
+    pub fn new(settings: Arc<EndpointSettings>, _connection: u64, _now: Instant) -> Self {
         Self { settings }
     }
 
