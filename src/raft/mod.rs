@@ -1,5 +1,7 @@
 //! Raft behind the port `Consensus`.
 
-// Nobody drives the duties yet.
-#[cfg_attr(not(test), expect(dead_code, reason = "driven by the node on the leader"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the node that drives them comes with Raft")
+)]
 pub(crate) mod duties;

@@ -216,6 +216,17 @@ mod tests {
     }
 
     #[test]
+    fn a_new_leader_does_not_believe_a_node_that_has_measured_nothing() {
+        let mut trial = two_up();
+        trial.lead(node(2));
+        trial.unmeasured_down(node(1), ONE);
+        trial.run_ms(CHECK_TIMEOUT_MS - 100);
+        assert_eq!(trial.discovery(), record("c1", 8080));
+        trial.run_ms(200);
+        assert_eq!(trial.discovery(), record("c2", 8080));
+    }
+
+    #[test]
     fn a_node_that_restarts_does_not_lose_the_record() {
         let mut trial = two_up();
         trial.kill(node(1));

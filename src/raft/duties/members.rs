@@ -146,6 +146,8 @@ mod tests {
         assert!(trial.listed().contains(&node(3)));
         trial.run_ms(1_200);
         assert!(!trial.listed().contains(&node(3)));
+        trial.run_ms(60_000);
+        assert_eq!((trial.unlisted(), trial.relisted()), (1, 0), "its last report is no answer");
         trial.revive(node(3));
         trial.run_ms(1_200);
         assert!(trial.listed().contains(&node(3)));
@@ -242,7 +244,7 @@ mod tests {
         trial.run_ms(50_000);
         trial.learners.insert(node(3));
         trial.run_ms(20_000);
-        assert!(trial.description(node(3)).is_some());
+        assert_eq!(trial.forgotten(), 0);
         assert!(trial.listed().contains(&node(3)));
     }
 

@@ -235,10 +235,30 @@ mod tests {
     fn a_leader_that_was_away_itself_holds_nobody_silent() {
         let mut trial = Trial::new(3);
         trial.run_ms(1_000);
+        trial.kill(node(2));
+        trial.kill(node(3));
         trial.pass_ms(60_000);
+        trial.tick();
+        trial.revive(node(2));
+        trial.revive(node(3));
         trial.run_ms(5_000);
         assert_eq!(trial.listed(), vec![node(1), node(2), node(3)]);
         assert_eq!(trial.unlisted(), 0);
+    }
+
+    #[test]
+    fn a_leader_that_was_away_itself_leaves_the_record_where_it_is() {
+        let mut trial = Trial::new(3);
+        trial.coordinator(node(2), ("c2", 8080), true);
+        trial.coordinator(node(3), ("c3", 8080), true);
+        trial.run_ms(20_000);
+        let before = trial.discovery();
+        trial.pass_ms(60_000);
+        trial.report(node(3));
+        trial.tick();
+        trial.run_ms(20_000);
+        assert_eq!(trial.discovery(), before);
+        assert_eq!(trial.records.len(), 1);
     }
 
     #[test]

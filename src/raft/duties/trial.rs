@@ -246,6 +246,12 @@ impl Trial {
         })
     }
 
+    pub(super) fn forgotten(&self) -> usize {
+        self.count(|duty| {
+            matches!(duty.deed, Deed::Propose(Command::Cluster(ClusterCommand::ForgetNode { .. })))
+        })
+    }
+
     pub(super) fn relisted(&self) -> usize {
         self.count(|duty| {
             matches!(duty.deed, Deed::Propose(Command::Cluster(ClusterCommand::ListMember { .. })))
