@@ -1,34 +1,34 @@
 //! The record in the map `discovery-service`: exactly one, of a coordinator that lives.
 //!
-//! Nobody else fills the map, its readers take the first record they find, and a coordinator that finds
-//! a dead one is alone. `RegisterCoordinator` replaces the whole map by one record in one entry, so
-//! there are never two nor none in between; what remains to be decided is when.
+//! Nobody else fills the map, its readers take the first record they find, and a coordinator that
+//! finds a dead one is alone. `RegisterCoordinator` replaces the whole map by one record in one
+//! entry, so there are never two nor none in between; what remains to be decided is when.
 //!
 //! - No record: register, at once.
 //! - The record's coordinator is *vouched for* while a node called it up within
-//!   `coordinator.check-timeout` and has not measured a silence of that length since. Then it stays,
-//!   whoever else is up.
+//!   `coordinator.check-timeout` and has not measured a silence of that length since. Then it
+//!   stays, whoever else is up.
 //! - Not vouched for: the up coordinator of the lowest node takes its place. Without one it stays.
 //!
-//! **In time.** A node says "down" when its coordinator has been silent for the check time-out, and that
-//! word counts at once; a node that dies has vouched for the last time at its last report, so its
-//! coordinator counts as up for the same time-out, not for `client.member-timeout`. If the leader dies
-//! with its coordinator, the next leader vouches from the moment it takes office. All three end within
-//! the check time-out and one election.
+//! **In time.** A node says "down" when its coordinator has been silent for the check time-out, and
+//! that word counts at once; a node that dies has vouched for the last time at its last report, so
+//! its coordinator counts as up for the same time-out, not for `client.member-timeout`. If the
+//! leader dies with its coordinator, the next leader vouches from the moment it takes office. All
+//! three end within the check time-out and one election.
 //!
-//! **Without flapping.** The record moves only when it is not vouched for, so a coordinator that comes
-//! back does not take it. A node that restarts or reports late changes nothing: its last "up" holds for
-//! the time-out, and "down" from a node that never saw it up is no measurement. A record that was written
-//! less than the time-out ago stays, whatever is reported, so there is at most one move in each
-//! time-out. That last rule costs nothing: whoever was up when it was registered cannot have been
-//! silent for the time-out before the time-out is over. The age is read from the record itself, so it
-//! holds across changes of leaders. A new leader waits for the time-out before it takes a record for
-//! dead of which nobody speaks, and `SETTLE` before it believes the first "down": two nodes may share
-//! a coordinator.
+//! **Without flapping.** The record moves only when it is not vouched for, so a coordinator that
+//! comes back does not take it. A node that restarts or reports late changes nothing: its last "up"
+//! holds for the time-out, and "down" from a node that never saw it up is no measurement. A record
+//! that was written less than the time-out ago stays, whatever is reported, so there is at most one
+//! move in each time-out. That last rule costs nothing: whoever was up when it was registered
+//! cannot have been silent for the time-out before the time-out is over. The age is read from the
+//! record itself, so it holds across changes of leaders. A new leader waits for the time-out before
+//! it takes a record for dead of which nobody speaks, and `SETTLE` before it believes the first
+//! "down": two nodes may share a coordinator.
 //!
-//! A record that no node knows (left by a migration, or written by hand) is dead once it is as old as
-//! the time-out and the leader has listened for that long. Several records are one too many: one of
-//! them that is up is kept; if none is, they count as one dead record when all of them are dead.
+//! A record that no node knows (left by a migration, or written by hand) is dead once it is as old
+//! as the time-out and the leader has listened for that long. Several records are one too many: one
+//! of them that is up is kept; if none is, they count as one dead record when all of them are dead.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! `Expire`, when something is due and no other entry comes to end it.
 //!
-//! Times to live, sessions, waits and leases end with any entry at or after their deadline, so under
-//! load this proposes nothing. Idle records end by `Expire` alone, and any `Expire` ends those that are
-//! idle: therefore all reads collected here go into the log before it, whatever it was proposed for.
+//! Times to live, sessions, waits and leases end with any entry at or after their deadline, so
+//! under load this proposes nothing. Idle records end by `Expire` alone, and any `Expire` ends
+//! those that are idle: therefore all reads collected here go into the log before it, whatever it
+//! was proposed for.
 
 use std::time::{Duration, Instant};
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::duty::DutyId;
 
-/// A result that did not come back in this time will not: longer than any commit that still succeeds
-/// in a cluster its clients can use.
+/// A result that did not come back in this time will not: longer than any commit that still
+/// succeeds in a cluster its clients can use.
 const OVERDUE: Duration = Duration::from_secs(5);
 /// Rest after a failure, and after a success of what should not happen more often anyway.
 const REST: Duration = Duration::from_secs(1);

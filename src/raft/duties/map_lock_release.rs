@@ -1,11 +1,12 @@
 //! Map locks of clients that are gone: released when no answering node has had a connection of the
 //! client for 60 s.
 //!
-//! A node that falls silent vouches for its clients up to its last report and no longer. It can neither
-//! be asked nor pass on a call of theirs; a client that lives leaves it for a listed node as soon as the
-//! silent one is off the list, and is reported from there long before the 60 s are over. Counting its
-//! last word until it is unlisted would only add `client.member-timeout` to the wait of those who want
-//! the lock. A node that comes back within the 60 s and still has the client keeps the lock.
+//! A node that falls silent vouches for its clients up to its last report and no longer. It can
+//! neither be asked nor pass on a call of theirs; a client that lives leaves it for a listed node
+//! as soon as the silent one is off the list, and is reported from there long before the 60 s are
+//! over. Counting its last word until it is unlisted would only add `client.member-timeout` to the
+//! wait of those who want the lock. A node that comes back within the 60 s and still has the client
+//! keeps the lock.
 //!
 //! A client is held to be connected when its lock is first seen here, so a new leader counts anew.
 

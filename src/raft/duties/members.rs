@@ -1,14 +1,14 @@
-//! Which nodes clients are told of: described as they describe themselves, off the list while they are
-//! silent, forgotten after they left.
+//! Which nodes clients are told of: described as they describe themselves, off the list while they
+//! are silent, forgotten after they left.
 //!
 //! A node answers when replication hears from it or when it reports. It is taken off the list after
-//! `client.member-timeout` without either, and put back by a report of the last half of that time: the
-//! gap between the two is what keeps a node with a bad line from going on and off with every packet. It
-//! changes sides at most once in each time-out. This node itself is never taken off, and the state
-//! would refuse it.
+//! `client.member-timeout` without either, and put back by a report of the last half of that time:
+//! the gap between the two is what keeps a node with a bad line from going on and off with every
+//! packet. It changes sides at most once in each time-out. This node itself is never taken off, and
+//! the state would refuse it.
 //!
-//! A node that Raft no longer counts in is not listened to; it is off the list after the same time-out,
-//! and all traces of it go a minute later.
+//! A node that Raft no longer counts in is not listened to; it is off the list after the same
+//! time-out, and all traces of it go a minute later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use statekeeper_machine::{ClusterCommand, NodeDescription, NodeId};
 use super::duty::DutyId;
 use super::round::Round;
 
-/// How long a node must be out of the membership before its traces go: long enough for an operator to
-/// take a removal back, and for a change of membership to settle.
+/// How long a node must be out of the membership before its traces go: long enough for an operator
+/// to take a removal back, and for a change of membership to settle.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// Proposals about nodes in one round; the next round has the rest.
 const PROPOSALS_MAX: usize = 8;

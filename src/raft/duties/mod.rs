@@ -2,16 +2,17 @@
 //! duties come out, time is an argument.
 //!
 //! Invariants:
-//! - Nothing is decided before this leader's own `Office` entry is applied, so never on a state that
-//!   lacks entries of an earlier leader.
-//! - Silence is counted from the moment this node began to listen: from taking office, or from the end
-//!   of a stall of its own. Nobody is held to have been silent while nobody listened.
-//! - A duty that was handed out is not handed out again until its result came back or it is overdue.
-//!   All commands here may be applied twice without harm, so an overdue duty is simply repeated.
+//! - Nothing is decided before this leader's own `Office` entry is applied, so never on a state
+//!   that lacks entries of an earlier leader.
+//! - Silence is counted from the moment this node began to listen: from taking office, or from the
+//!   end of a stall of its own. Nobody is held to have been silent while nobody listened.
+//! - A duty that was handed out is not handed out again until its result came back or it is
+//!   overdue. All commands here may be applied twice without harm, so an overdue duty is simply
+//!   repeated.
 //! - What one call hands out is bounded.
 //!
-//! Deliberately absent: `Office` and `Found` (proposed where leadership is learnt), timers, sockets,
-//! and the decisions of operators.
+//! Deliberately absent: `Office` and `Found` (proposed where leadership is learnt), timers,
+//! sockets, and the decisions of operators.
 
 mod coordinator_record;
 mod duty;
@@ -45,12 +46,13 @@ use reports::Reports;
 use round::Round;
 use touches::Touches;
 
-/// How often every node, the leader itself included, must report; also at once when something in its
-/// report changed. What "no longer reports" means is counted in this.
+/// How often every node, the leader itself included, must report; also at once when something in
+/// its report changed. What "no longer reports" means is counted in this.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often to look when nothing else calls for it sooner.
 pub(crate) const TICK_INTERVAL: Duration = Duration::from_millis(50);
-/// A leader that did not look for this long was itself away (frozen, starved, asleep with its host).
+/// A leader that did not look for this long was itself away (frozen, starved, asleep with its
+/// host).
 const STALL: Duration = Duration::from_secs(2);
 
 /// What a leader's duties depend on.

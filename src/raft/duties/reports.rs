@@ -8,7 +8,8 @@ use statekeeper_machine::{ClientUuid, Name, NodeDescription, NodeId};
 use super::REPORT_INTERVAL;
 use crate::consensus::CoordinatorReport;
 
-/// Nodes whose reports are kept between two looks at the membership: as many as the state describes.
+/// Nodes whose reports are kept between two looks at the membership: as many as the state
+/// describes.
 const REPORTERS_MAX: usize = 64;
 /// A report older than this is not news: three in a row are missing.
 const FRESH: Duration = Duration::from_secs(3 * REPORT_INTERVAL.as_secs());

@@ -1,8 +1,8 @@
 //! `Touches`: reads of keys whose idle time or read count matters, on their way into the log.
 //!
-//! Invariant: a read that was collected is in a batch that was handed out before any later `Expire`, or
-//! was dropped at the limit and counted. A batch that was refused is collected again; one without a
-//! result may have been applied and is let go.
+//! Invariant: a read that was collected is in a batch that was handed out before any later
+//! `Expire`, or was dropped at the limit and counted. A batch that was refused is collected again;
+//! one without a result may have been applied and is let go.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ const WAIT_MAX: Duration = Duration::from_millis(200);
 const BATCH_ROWS_MAX: usize = 1_000;
 /// Bytes of one entry, so that long keys do not hold up what is behind them.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
-/// Keys collected here: all of the largest built-in map that counts reads. One more is dropped, which
-/// may end its record early or rank it too low for eviction, and loses no write.
+/// Keys collected here: all of the largest built-in map that counts reads. One more is dropped,
+/// which may end its record early or rank it too low for eviction, and loses no write.
 const KEYS_MAX: usize = 10_000;
 /// Bytes of keys and names collected here.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Batches without a result, above which only `Expire` calls for more: the log is slow, and reads of
-/// the same keys merge meanwhile.
+/// Batches without a result, above which only `Expire` calls for more: the log is slow, and reads
+/// of the same keys merge meanwhile.
 const BATCHES_UNDER_WAY_MAX: usize = 4;
 /// Batches are kept for this long to be collected again.
 const KEPT: Duration = Duration::from_secs(5);
