@@ -20,9 +20,9 @@
 //! comes back does not take it. A node that restarts or reports late changes nothing: its last "up"
 //! holds for the time-out, and "down" from a node that never saw it up is no measurement. A record
 //! that was written less than the time-out ago stays, whatever is reported, so there is at most one
-//! move in each time-out. That last rule costs nothing: whoever was up when it was registered
-//! cannot have been silent for the time-out before the time-out is over. The age is read from the
-//! record itself, so it holds across changes of leaders. A new leader waits for the time-out before
+//! move in each time-out. That rule delays nothing for a coordinator that dies after it was
+//! registered: it has not been silent for the time-out before the record is as old. The age is read
+//! from the record itself, so it holds across changes of leaders. A leader waits that long before
 //! it takes a record for dead of which nobody speaks, and `SETTLE` before it believes the first
 //! "down": two nodes may share a coordinator.
 //!
