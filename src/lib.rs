@@ -4,6 +4,7 @@ pub mod config;
 pub mod consensus;
 pub mod coordinator;
 pub mod discovery;
+pub mod raft;
 pub mod seed;
 pub mod server;
 pub mod storage;
