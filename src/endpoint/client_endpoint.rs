@@ -41,7 +41,7 @@ pub struct ClientEndpoint {
     now: Instant,
     last_heard: Instant,
     closed: bool,
-    authentication: Authentication,
+    pub(crate) authentication: Authentication,
     view: Arc<ClusterView>,
     cluster_view: ClusterViewListener,
     listeners: Listeners,
