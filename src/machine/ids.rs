@@ -83,6 +83,12 @@ uuid! {
     InvocationUid
 }
 
+impl ThreadId {
+    /// Whichever thread of a client: calls that carry none (`Map.putAll`, `setTtl`, `removeAll`) must not
+    /// wait for a lock that their own thread may hold.
+    pub const ANY: Self = Self(i64::MIN);
+}
+
 impl ClusterTime {
     /// This time moved on by `ms` milliseconds.
     #[must_use]

@@ -13,7 +13,7 @@ use crate::blob::Blob;
 use crate::command::{Caller, MapChange};
 use crate::event::{Event, WaitKey};
 use crate::expiry::{Due, Step};
-use crate::ids::{ClientUuid, ClusterTime, Name};
+use crate::ids::{ClientUuid, ClusterTime, Name, ThreadId};
 use crate::limits;
 use crate::outcome::Reply;
 use crate::view::WaitState;
@@ -33,6 +33,14 @@ pub(crate) struct Holder {
     pub(crate) caller: Caller,
     pub(crate) count: u32,
     pub(crate) lease_until: Option<ClusterTime>,
+}
+
+impl Holder {
+    /// Whether a caller has to wait for this holder.
+    fn blocks(&self, caller: Caller) -> bool {
+        let is_same_thread = caller.thread == ThreadId::ANY || caller.thread == self.caller.thread;
+        self.caller.client != caller.client || !is_same_thread
+    }
 }
 
 /// A call that waits for a key.
@@ -92,12 +100,12 @@ impl MapLocks {
             .get(map)
             .into_iter()
             .flatten()
-            .filter(move |(_, lock)| lock.holder.caller != caller)
+            .filter(move |(_, lock)| lock.holder.blocks(caller))
             .map(|(key, _)| key)
     }
 
     pub(crate) fn is_held_by_other(&self, map: &str, key: &Blob, caller: Caller) -> bool {
-        self.holder(map, key).is_some_and(|holder| holder.caller != caller)
+        self.holder(map, key).is_some_and(|holder| holder.blocks(caller))
     }
 
     pub(crate) fn is_full(&self) -> bool {
