@@ -30,6 +30,8 @@ mod query;
 mod record;
 mod set;
 mod snapshot;
+#[cfg(test)]
+mod testscripts;
 mod view;
 
 pub use blob::{Blob, NotABlob};
