@@ -130,7 +130,7 @@ impl Map {
                 Outcome::Done
             }
             MapChange::Clear => {
-                self.clear(cx, EntryEventKind::ClearAll);
+                self.clear(cx);
                 Outcome::Done
             }
             MapChange::Evict { key } => {
@@ -327,13 +327,20 @@ impl Map {
         }
     }
 
-    fn clear(&mut self, cx: &mut MapStep<'_, '_>, kind: EntryEventKind) -> u64 {
-        let count = self.drop_records(cx).len() as u64;
-        self.tell_wide(cx, kind, count);
-        count
+    fn clear(&mut self, cx: &mut MapStep<'_, '_>) {
+        let count = self.drop_unlocked(cx);
+        self.tell_wide(cx, EntryEventKind::ClearAll, count);
     }
 
     fn evict_all(&mut self, cx: &mut MapStep<'_, '_>) -> u64 {
+        let count = self.drop_unlocked(cx);
+        self.evictions += count;
+        self.tell_wide(cx, EntryEventKind::EvictAll, count);
+        count
+    }
+
+    /// Takes every record away whose key is not locked, without events of its own; says how many went.
+    fn drop_unlocked(&mut self, cx: &mut MapStep<'_, '_>) -> u64 {
         let kept: Vec<Blob> =
             cx.locks.locked(cx.name).filter(|key| self.records.contains(key)).cloned().collect();
         let mut count = 0;
@@ -348,8 +355,6 @@ impl Map {
         for (key, record) in restored {
             self.restore_record(cx, key, record);
         }
-        self.evictions += count;
-        self.tell_wide(cx, EntryEventKind::EvictAll, count);
         count
     }
 
@@ -357,7 +362,10 @@ impl Map {
         let Ok(place) = self.records.find(key) else { return false };
         self.unlist(cx, place);
         let settings = self.settings;
-        self.records.at_mut(place).1.live(ttl, &settings, cx.step.now);
+        let record = &mut self.records.at_mut(place).1;
+        record.live(ttl, &settings, cx.step.now);
+        // As with real members this is a use of the record: its idle time begins anew.
+        record.accessed_at = cx.step.now;
         self.relist(cx, place);
         self.tell_near_caches(cx, Some(key.detached()));
         true
