@@ -55,7 +55,7 @@ impl Machine {
         let mut events = Vec::new();
         self.time = self.time.max(entry.at);
         if let Command::Cluster(ClusterCommand::Office { leaderless_ms, .. }) = entry.command
-            && entry.origin.is_none_or(|origin| self.recall(&origin).is_none())
+            && entry.origin.is_none_or(|origin| self.recall(&origin, &entry.command).is_none())
         {
             // Before anything ends: in this time no heartbeat could arrive.
             let by_ms = leaderless_ms.saturating_add(self.cluster.sessions.heartbeat_interval_ms);
@@ -64,7 +64,7 @@ impl Machine {
         self.end_due(&mut events);
         let reply = match entry.origin {
             None => self.execute(entry.command, None, &mut events),
-            Some(origin) => match self.recall(&origin) {
+            Some(origin) => match self.recall(&origin, &entry.command) {
                 Some(reply) => reply,
                 None => {
                     let origins = Arc::make_mut(&mut self.origins);
@@ -170,8 +170,22 @@ impl Machine {
     }
 
     /// What a command with this origin is answered without being applied.
-    fn recall(&self, origin: &Origin) -> Option<Reply> {
-        self.reply_of_wait(origin).or_else(|| self.origins.recall(origin))
+    fn recall(&self, origin: &Origin, command: &Command) -> Option<Reply> {
+        if let Some(reply) = self.reply_of_wait(origin) {
+            return Some(reply);
+        }
+        let reply = self.origins.recall(origin)?;
+        if reply != Ok(Outcome::Waiting) {
+            return Some(reply);
+        }
+        // It was applied and had to wait. If its answer is forgotten by now, somebody had it and went on
+        // from there: done once more, a lock would be granted that nobody ever releases.
+        let wait = command.wait_key(origin);
+        match wait.map_or(WaitState::Unknown, |wait| self.wait_state(&wait)) {
+            WaitState::Waiting => Some(reply),
+            WaitState::Ended(reply) => Some(reply),
+            WaitState::Unknown => Some(Err(Rejection::StaleOrigin)),
+        }
     }
 
     fn reply_of_wait(&self, origin: &Origin) -> Option<Reply> {
