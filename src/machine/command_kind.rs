@@ -226,6 +226,37 @@ impl MapChange {
         }
     }
 
+    /// This change with keys and values in memory of their own, to be kept while it waits.
+    #[must_use]
+    pub(crate) fn detached(mut self) -> Self {
+        for blob in self.blobs_mut() {
+            *blob = blob.detached();
+        }
+        self
+    }
+
+    fn blobs_mut(&mut self) -> Vec<&mut Blob> {
+        match self {
+            Self::Put { key, value, .. } | Self::PutIfVersion { key, value, .. } => {
+                vec![key, value]
+            }
+            Self::PutAll { entries } => {
+                entries.iter_mut().flat_map(|(key, value)| [key, value]).collect()
+            }
+            Self::ReplaceIfSame { key, expected, value } => vec![key, expected, value],
+            Self::RemoveIfSame { key, expected } => vec![key, expected],
+            Self::Remove { key }
+            | Self::TryRemove { key, .. }
+            | Self::Evict { key }
+            | Self::SetTtl { key, .. }
+            | Self::RemoveIfVersion { key, .. }
+            | Self::Lock { key, .. }
+            | Self::Unlock { key, .. }
+            | Self::ForceUnlock { key, .. } => vec![key],
+            Self::RemoveAll | Self::Clear | Self::EvictAll | Self::Configure(_) => Vec::new(),
+        }
+    }
+
     /// Bytes of keys and values.
     pub(crate) fn payload_bytes(&self) -> u64 {
         match self {

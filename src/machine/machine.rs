@@ -3,6 +3,7 @@
 //! Time moves with the entries and only forwards. An entry first ends everything that is due at its
 //! time, then does what it says, once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::Cluster;
@@ -165,7 +166,7 @@ impl Machine {
             + self.maps.recount()
             + self.sets.recount()
             + self.cp.recount()
-            + self.ids.bytes()
+            + self.ids.recount()
             + self.origins.recount()
     }
 
@@ -299,10 +300,11 @@ impl Machine {
     fn execute_object(&mut self, command: ObjectCommand, events: &mut Vec<Event>) -> Reply {
         match command {
             ObjectCommand::Create { objects, client } => {
+                self.admit(&objects)?;
                 for object in objects {
                     self.create_data(&object)?;
                     let known = Arc::make_mut(&mut self.objects);
-                    known.create(step!(self, events), object, client)?;
+                    known.create(step!(self, events), object, client);
                 }
                 Ok(Outcome::Done)
             }
@@ -322,6 +324,18 @@ impl Machine {
                 Arc::make_mut(&mut self.objects).put_schemas(schemas)
             }
         }
+    }
+
+    /// Refuses a batch that does not fit as a whole: a refusal changes nothing.
+    fn admit(&self, objects: &[(Name, Name)]) -> Result<(), Rejection> {
+        let distinct: BTreeSet<&(Name, Name)> = objects.iter().collect();
+        let of_service = |kind: &'static str| {
+            let names = distinct.iter().filter(move |(service, _)| &**service == kind);
+            names.map(|(_, name)| name)
+        };
+        self.maps.admit(of_service(MAP_SERVICE))?;
+        self.sets.admit(of_service(SET_SERVICE))?;
+        self.objects.admit(&distinct)
     }
 
     fn create_data(&mut self, (service, name): &(Name, Name)) -> Result<(), Rejection> {

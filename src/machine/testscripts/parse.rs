@@ -137,10 +137,9 @@ impl<'a> Line<'a> {
                 value: self.blob(3)?,
             },
             "remove" => MapChange::Remove { key: self.blob(1)? },
-            "tryRemove" => MapChange::TryRemove {
-                key: self.blob(1)?,
-                timeout_ms: timeout_ms.unwrap_or(0),
-            },
+            "tryRemove" => {
+                MapChange::TryRemove { key: self.blob(1)?, timeout_ms: timeout_ms.unwrap_or(0) }
+            }
             "removeIfSame" => {
                 MapChange::RemoveIfSame { key: self.blob(1)?, expected: self.blob(2)? }
             }
@@ -200,7 +199,8 @@ impl<'a> Line<'a> {
                 CpCommand::CloseSession { group, session: SessionId(self.integer(0)?) }
             }
             "session.heartbeat" => {
-                let ids = self.words.iter().map(|word| Ok((group.clone(), SessionId(number(word)?))));
+                let ids =
+                    self.words.iter().map(|word| Ok((group.clone(), SessionId(number(word)?))));
                 CpCommand::Heartbeat { sessions: ids.collect::<Result<_, String>>()? }
             }
             "session.generateThreadId" => CpCommand::GenerateThreadId { group },
@@ -234,9 +234,11 @@ impl<'a> Line<'a> {
                 let objects = pairs.map(|pair| (service(pair[0]), Name::from(pair[1]))).collect();
                 ObjectCommand::Create { objects, client }
             }
-            "destroy" => {
-                ObjectCommand::Destroy { service: service(self.word(0)?), name: self.name(1)?, client }
-            }
+            "destroy" => ObjectCommand::Destroy {
+                service: service(self.word(0)?),
+                name: self.name(1)?,
+                client,
+            },
             "putSchemas" => {
                 let pairs = self.words.chunks_exact(2);
                 let schemas =
@@ -273,9 +275,7 @@ impl<'a> Line<'a> {
                     reads: self.maybe("reads")?.unwrap_or(1),
                 }],
             },
-            "releaseMapLocks" => {
-                ClusterCommand::ReleaseMapLocks { client: client(self.word(0)?)? }
-            }
+            "releaseMapLocks" => ClusterCommand::ReleaseMapLocks { client: client(self.word(0)?)? },
             "registerCoordinator" => {
                 ClusterCommand::RegisterCoordinator { host: self.blob(0)?, port: self.blob(1)? }
             }
@@ -362,10 +362,7 @@ impl<'a> Line<'a> {
     fn endpoint(&self) -> Result<LockEndpoint, String> {
         let text = self.option("by").ok_or("by=session/thread is missing")?;
         let (session, thread) = text.split_once('/').unwrap_or((text, "0"));
-        Ok(LockEndpoint {
-            session: SessionId(number(session)?),
-            thread: ThreadId(number(thread)?),
-        })
+        Ok(LockEndpoint { session: SessionId(number(session)?), thread: ThreadId(number(thread)?) })
     }
 
     fn uid(&self) -> Result<InvocationUid, String> {

@@ -87,6 +87,7 @@ pub(super) fn answer(answer: &Answer) -> String {
             let (fence, count, by) = (own.fence, own.count, endpoint(own.endpoint));
             return format!("-> fence {fence}, count {count}, by {by}\n");
         }
+        Answer::Refused(rejection) => return format!("-> refused: {rejection:?}\n"),
         Answer::Values(values) => values.iter().map(blob).collect(),
         Answer::Entries(rows) => {
             rows.iter().map(|(k, v)| format!("{} = {}", blob(k), blob(v))).collect()
@@ -101,9 +102,10 @@ pub(super) fn answer(answer: &Answer) -> String {
             rows.iter().map(|(map, sequence)| format!("{map}: sequence {sequence}")).collect()
         }
         Answer::Maps(maps) => maps.iter().map(map).collect(),
-        Answer::Sets(sets) => {
-            sets.iter().map(|s| format!("{}: {} items, {} bytes", s.name, s.items, s.bytes)).collect()
-        }
+        Answer::Sets(sets) => sets
+            .iter()
+            .map(|s| format!("{}: {} items, {} bytes", s.name, s.items, s.bytes))
+            .collect(),
         Answer::Locks(locks) => locks.iter().map(lock).collect(),
         Answer::Sessions(rows) => rows
             .iter()
