@@ -25,6 +25,8 @@ mod map_lock;
 mod maps;
 mod origins;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod proposal;
 mod query;
 mod record;

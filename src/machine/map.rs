@@ -17,7 +17,7 @@ use crate::outcome::{MapView, Outcome, Reply};
 use crate::record::Record;
 
 /// Hits (for `Lfu`, else 0), last use, key: the first goes first.
-type Rank = (u64, ClusterTime, Blob);
+pub(crate) type Rank = (u64, ClusterTime, Blob);
 
 /// One map.
 #[derive(Debug)]
@@ -294,6 +294,12 @@ impl Map {
             self.list(cx, &key, &record);
             self.records.insert_at(place, key, record);
         }
+    }
+
+    /// All that is derived from the records: bytes, ranks, and how many have an idle time.
+    #[cfg(test)]
+    pub(crate) fn derived(&self) -> (u64, &BTreeSet<Rank>, u64) {
+        (self.bytes, &self.ranks, self.idle_records)
     }
 
     /// What `bytes` must say.

@@ -314,6 +314,12 @@ impl MapLocks {
         self.memo_order.push_back((at, key, call));
     }
 
+    /// All that is derived from holds, waits and answers.
+    #[cfg(test)]
+    pub(crate) fn derived(&self) -> (u64, usize, &BTreeMap<WaitKey, (Name, Blob)>) {
+        (self.bytes, self.locked, &self.open)
+    }
+
     /// What `bytes` must say.
     pub(crate) fn recount(&self) -> u64 {
         let locks: u64 = self.rows().map(|(_, key, lock)| lock_bytes(key, lock)).sum();
