@@ -272,7 +272,7 @@ pub enum MapChange {
     },
     /// `Map.removeAll` with the predicate that is always true: per-key removed events.
     RemoveAll,
-    /// `Map.clear`: one clear-all event with the count; locked keys go too.
+    /// `Map.clear`: all but locked keys, as real members do; one clear-all event with the count.
     Clear,
     /// `Map.evict`; answers a flag.
     Evict {

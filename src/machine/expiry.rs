@@ -21,7 +21,7 @@ pub(crate) enum Due {
 }
 
 /// Deadlines in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Deadlines {
     fixed: BTreeSet<(ClusterTime, Due)>,
     idle: BTreeSet<(ClusterTime, Due)>,

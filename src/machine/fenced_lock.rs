@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounting::ROW_BYTES;
+use crate::accounting::{MEMO_BYTES, ROW_BYTES};
 use crate::command::LockEndpoint;
 use crate::event::WaitKey;
 use crate::ids::{ClusterTime, Fence, InvocationUid, Name, SessionId, ThreadId};
@@ -237,7 +237,7 @@ impl FencedLock {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        ROW_BYTES * (1 + self.waits.len() as u64 + self.memos.len() as u64)
+        ROW_BYTES * (1 + self.waits.len() as u64) + MEMO_BYTES * self.memos.len() as u64
     }
 
     fn take(&mut self, cx: &mut LockStep<'_>, endpoint: LockEndpoint) -> Fence {

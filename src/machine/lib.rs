@@ -25,11 +25,15 @@ mod map_lock;
 mod maps;
 mod origins;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod proposal;
 mod query;
 mod record;
 mod set;
 mod snapshot;
+#[cfg(test)]
+mod testscripts;
 mod view;
 
 pub use blob::{Blob, NotABlob};

@@ -54,3 +54,6 @@ pub(crate) const PAGE_MAX: usize = 10_000;
 pub(crate) fn reached(limit: &str, max: usize) -> Rejection {
     Rejection::LimitReached { limit: Name::from(limit), max: max as u64 }
 }
+
+#[cfg(test)]
+mod tests;

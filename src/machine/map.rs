@@ -17,7 +17,7 @@ use crate::outcome::{MapView, Outcome, Reply};
 use crate::record::Record;
 
 /// Hits (for `Lfu`, else 0), last use, key: the first goes first.
-type Rank = (u64, ClusterTime, Blob);
+pub(crate) type Rank = (u64, ClusterTime, Blob);
 
 /// One map.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Map {
                 Outcome::Done
             }
             MapChange::Clear => {
-                self.clear(cx, EntryEventKind::ClearAll);
+                self.clear(cx);
                 Outcome::Done
             }
             MapChange::Evict { key } => {
@@ -296,6 +296,12 @@ impl Map {
         }
     }
 
+    /// All that is derived from the records: bytes, ranks, and how many have an idle time.
+    #[cfg(test)]
+    pub(crate) fn derived(&self) -> (u64, &BTreeSet<Rank>, u64) {
+        (self.bytes, &self.ranks, self.idle_records)
+    }
+
     /// What `bytes` must say.
     pub(crate) fn recount(&self, name: &Name) -> u64 {
         let records: u64 = self.records.iter().map(|(k, r)| record_bytes(k, &r.value)).sum();
@@ -327,13 +333,20 @@ impl Map {
         }
     }
 
-    fn clear(&mut self, cx: &mut MapStep<'_, '_>, kind: EntryEventKind) -> u64 {
-        let count = self.drop_records(cx).len() as u64;
-        self.tell_wide(cx, kind, count);
-        count
+    fn clear(&mut self, cx: &mut MapStep<'_, '_>) {
+        let count = self.drop_unlocked(cx);
+        self.tell_wide(cx, EntryEventKind::ClearAll, count);
     }
 
     fn evict_all(&mut self, cx: &mut MapStep<'_, '_>) -> u64 {
+        let count = self.drop_unlocked(cx);
+        self.evictions += count;
+        self.tell_wide(cx, EntryEventKind::EvictAll, count);
+        count
+    }
+
+    /// Takes every record away whose key is not locked, without events of its own; says how many went.
+    fn drop_unlocked(&mut self, cx: &mut MapStep<'_, '_>) -> u64 {
         let kept: Vec<Blob> =
             cx.locks.locked(cx.name).filter(|key| self.records.contains(key)).cloned().collect();
         let mut count = 0;
@@ -348,8 +361,6 @@ impl Map {
         for (key, record) in restored {
             self.restore_record(cx, key, record);
         }
-        self.evictions += count;
-        self.tell_wide(cx, EntryEventKind::EvictAll, count);
         count
     }
 
@@ -357,7 +368,10 @@ impl Map {
         let Ok(place) = self.records.find(key) else { return false };
         self.unlist(cx, place);
         let settings = self.settings;
-        self.records.at_mut(place).1.live(ttl, &settings, cx.step.now);
+        let record = &mut self.records.at_mut(place).1;
+        record.live(ttl, &settings, cx.step.now);
+        // As with real members this is a use of the record: its idle time begins anew.
+        record.accessed_at = cx.step.now;
         self.relist(cx, place);
         self.tell_near_caches(cx, Some(key.detached()));
         true

@@ -429,7 +429,7 @@ impl Reader {
                 objects.schemas.insert(id, schema);
             }
             Item::IdGenerator(name, next) => {
-                Arc::make_mut(&mut machine.ids).next.insert(name, next);
+                Arc::make_mut(&mut machine.ids).restore(name, next);
             }
             Item::Group(name, group) => {
                 cp.groups.insert(name, group);
