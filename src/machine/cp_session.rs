@@ -219,7 +219,7 @@ impl Cp {
         }
         for ((group, name), lock) in &self.locks {
             for (until, caller) in lock.deadlines() {
-                step.deadlines.add(until, Due::Wait(wait_key(group, name, caller)));
+                step.deadlines.add(until, Due::Wait(Box::new(wait_key(group, name, caller))));
             }
         }
         self.bytes = self.recount();
@@ -370,12 +370,12 @@ fn due(group: &Name, session: SessionId) -> Due {
 
 fn tell(step: &mut Step<'_>, group: &Name, name: &Name, cx: LockStep<'_>) {
     if let Some((at, caller)) = cx.began {
-        step.deadlines.add(at, Due::Wait(wait_key(group, name, caller)));
+        step.deadlines.add(at, Due::Wait(Box::new(wait_key(group, name, caller))));
     }
     for Ended { caller, until, reply } in cx.ended {
         let wait = wait_key(group, name, caller);
         if let Some(at) = until {
-            step.deadlines.remove(at, Due::Wait(wait.clone()));
+            step.deadlines.remove(at, Due::Wait(Box::new(wait.clone())));
         }
         step.events.push(Event::WaitEnded { wait, reply });
     }

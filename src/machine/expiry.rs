@@ -14,10 +14,20 @@ use crate::ids::{ClusterTime, Name, SessionId};
 /// before the waits for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
-    Record { map: Name, key: Blob },
-    Session { group: Name, session: SessionId },
-    Lease { map: Name, key: Blob },
-    Wait(WaitKey),
+    Record {
+        map: Name,
+        key: Blob,
+    },
+    Session {
+        group: Name,
+        session: SessionId,
+    },
+    Lease {
+        map: Name,
+        key: Blob,
+    },
+    /// Boxed: a map with times to live has one entry of this size for each record.
+    Wait(Box<WaitKey>),
 }
 
 /// Deadlines in order.

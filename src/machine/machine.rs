@@ -206,7 +206,7 @@ impl Machine {
                 Due::Session { group, session } => {
                     Arc::make_mut(&mut self.cp).end_session(step, &group, session, true);
                 }
-                Due::Wait(wait) => match &wait {
+                Due::Wait(wait) => match &*wait {
                     WaitKey::Lock { .. } => Arc::make_mut(&mut self.cp).end_wait(step, &wait),
                     WaitKey::MapLock { .. } | WaitKey::Origin(_) => self.maps.end_wait(step, &wait),
                 },

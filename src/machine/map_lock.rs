@@ -235,11 +235,11 @@ impl MapLocks {
         map: &Name,
         key: &Blob,
         wait: MapWait,
-    ) -> Result<(), MapWait> {
-        let Some(key) = self.own_key(map, key) else { return Err(wait) };
-        let Some(lock) = self.lock_mut(map, &key) else { return Err(wait) };
+    ) -> Option<MapWait> {
+        let Some(key) = self.own_key(map, key) else { return Some(wait) };
+        let Some(lock) = self.lock_mut(map, &key) else { return Some(wait) };
         if lock.waits.len() >= limits::WAITS_PER_LOCK_MAX {
-            return Err(wait);
+            return Some(wait);
         }
         let (id, until) = (wait.key.clone(), wait.until);
         let bytes = wait_bytes(&wait);
@@ -248,9 +248,9 @@ impl MapLocks {
         if self.open.insert(id.clone(), (map.clone(), key)).is_none()
             && let Some(at) = until
         {
-            step.deadlines.add(at, Due::Wait(id));
+            step.deadlines.add(at, Due::Wait(Box::new(id)));
         }
-        Ok(())
+        None
     }
 
     /// Takes one waiting call out of its queue.
@@ -267,7 +267,7 @@ impl MapLocks {
     pub(crate) fn end(&mut self, step: &mut Step<'_>, wait: MapWait, reply: Reply) {
         self.open.remove(&wait.key);
         if let Some(at) = wait.until {
-            step.deadlines.remove(at, Due::Wait(wait.key.clone()));
+            step.deadlines.remove(at, Due::Wait(Box::new(wait.key.clone())));
         }
         step.events.push(Event::WaitEnded { wait: wait.key.clone(), reply: reply.clone() });
         self.remember(step.now, wait.key, LockCall::Wait, reply);
@@ -303,7 +303,7 @@ impl MapLocks {
         for wait in &lock.waits {
             self.open.insert(wait.key.clone(), (map.clone(), key.clone()));
             if let Some(at) = wait.until {
-                step.deadlines.add(at, Due::Wait(wait.key.clone()));
+                step.deadlines.add(at, Due::Wait(Box::new(wait.key.clone())));
             }
         }
         self.hold(step, map, key.clone(), lock);

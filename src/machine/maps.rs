@@ -306,8 +306,8 @@ impl Maps {
 
     fn enqueue(&mut self, step: &mut Step<'_>, map: &Name, key: &Blob, wait: MapWait) -> Reply {
         match Arc::make_mut(&mut self.locks).queue(step, map, key, wait) {
-            Ok(()) => Ok(Outcome::Waiting),
-            Err(_) => Err(limits::reached("waits-per-lock-max", limits::WAITS_PER_LOCK_MAX)),
+            None => Ok(Outcome::Waiting),
+            Some(_) => Err(limits::reached("waits-per-lock-max", limits::WAITS_PER_LOCK_MAX)),
         }
     }
 
@@ -417,8 +417,8 @@ impl Maps {
     fn resume(&mut self, step: &mut Step<'_>, map: &Name, mut wait: MapWait) {
         let reply = match self.obstacle(map, wait.caller, &wait.change) {
             Some(key) => match Arc::make_mut(&mut self.locks).queue(step, map, &key, wait) {
-                Ok(()) => return,
-                Err(back) => {
+                None => return,
+                Some(back) => {
                     wait = back;
                     Err(limits::reached("waits-per-lock-max", limits::WAITS_PER_LOCK_MAX))
                 }

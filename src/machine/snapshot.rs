@@ -87,7 +87,7 @@ enum Item {
     },
     Set(Name),
     /// Belongs to the set before it.
-    SetItem(Blob),
+    Element(Blob),
     End {
         items: u64,
         digest: u64,
@@ -239,7 +239,7 @@ impl Frozen {
             .chain(maps.into_iter().flat_map(map_items))
             .chain(later(move || lock_items(&locks)))
             .chain(sets.into_iter().flat_map(|(name, items)| {
-                let items = items.into_entries().map(|(item, ())| Item::SetItem(item));
+                let items = items.into_entries().map(|(item, ())| Item::Element(item));
                 std::iter::once(Item::Set(name)).chain(items)
             }))
     }
@@ -482,7 +482,7 @@ impl Reader {
                 machine.sets.ensure(&name).ok()?;
                 self.set = Some(name);
             }
-            Item::SetItem(item) => machine.sets.restore_item(self.set.as_ref()?, item),
+            Item::Element(item) => machine.sets.restore_item(self.set.as_ref()?, item),
             _ => return None,
         }
         Some(())
