@@ -162,6 +162,13 @@ impl FencedLock {
         true
     }
 
+    /// Whether the end of this session would change anything here.
+    pub(crate) fn concerns(&self, session: SessionId) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.endpoint.session == session)
+            || self.memos_of(session).next().is_some()
+            || self.waits.iter().any(|wait| wait.caller.endpoint.session == session)
+    }
+
     /// Ends everything of a session: its waits, its hold, its memos.
     pub(crate) fn end_session(&mut self, cx: &mut LockStep<'_>, session: SessionId) {
         let waits = std::mem::take(&mut self.waits);
@@ -172,10 +179,7 @@ impl FencedLock {
                 self.waits.push_back(wait);
             }
         }
-        let endpoint = |thread| LockEndpoint { session, thread: ThreadId(thread) };
-        let first = (endpoint(i64::MIN), InvocationUid(0), Call::Lock);
-        let last = (endpoint(i64::MAX), InvocationUid(u128::MAX), Call::Unlock);
-        let memos: Vec<MemoKey> = self.memos.range(first..=last).map(|(key, _)| *key).collect();
+        let memos: Vec<MemoKey> = self.memos_of(session).copied().collect();
         self.drop_memos(memos);
         if self.hold.as_ref().is_some_and(|hold| hold.endpoint.session == session) {
             self.hand_over(cx);
@@ -263,6 +267,13 @@ impl FencedLock {
             let reply = self.remember(wait.caller, Call::Lock, Err(why.clone()));
             cx.end(wait, reply);
         }
+    }
+
+    fn memos_of(&self, session: SessionId) -> impl Iterator<Item = &MemoKey> {
+        let endpoint = |thread| LockEndpoint { session, thread: ThreadId(thread) };
+        let first = (endpoint(i64::MIN), InvocationUid(0), Call::Lock);
+        let last = (endpoint(i64::MAX), InvocationUid(u128::MAX), Call::Unlock);
+        self.memos.range(first..=last).map(|(key, _)| key)
     }
 
     fn memo(&self, caller: LockCaller, call: Call) -> Option<Reply> {

@@ -526,3 +526,6 @@ impl Digest {
         folded ^ (folded >> 29)
     }
 }
+
+#[cfg(test)]
+mod tests;

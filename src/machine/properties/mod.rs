@@ -9,7 +9,7 @@ use crate::event::{Event, WaitKey};
 use crate::machine::Machine;
 use crate::outcome::Reply;
 use crate::proposal::{Applied, LogEntry};
-use history::histories;
+pub(crate) use history::histories;
 use holds::Watch;
 
 const STEPS_MAX: usize = 80;
