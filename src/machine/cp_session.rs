@@ -1,7 +1,7 @@
 //! `Cp`: groups, their sessions, and the fenced locks those hold.
 //!
-//! Invariant: every holder and waiter of a lock belongs to a session that lives. A session ends by a
-//! call or by its deadline, and takes all it held with it.
+//! Invariant: every holder and waiter of a lock belongs to a session that lives. A session ends by
+//! a call or by its deadline, and takes all it held with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

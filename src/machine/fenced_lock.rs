@@ -1,8 +1,9 @@
 //! `FencedLock`: who holds one lock, who waits, and which answers were given.
 //!
-//! Invariants: nobody waits for a free lock; an endpoint waits at most once; the fence of every new hold
-//! is drawn from a counter of the machine, so it is above all earlier ones of any lock, whatever became
-//! of the lock in between. A call repeated under its invocation uid gets the answer of its first.
+//! Invariants: nobody waits for a free lock; an endpoint waits at most once; the fence of every new
+//! hold is drawn from a counter of the machine, so it is above all earlier ones of any lock,
+//! whatever became of the lock in between. A call repeated under its invocation uid gets the answer
+//! of its first.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,8 +31,8 @@ pub(crate) struct LockCaller {
     pub(crate) uid: InvocationUid,
 }
 
-/// Which answer is remembered: a uid is drawn for each call, but a client that draws one twice shall not
-/// get a fence for an unlock.
+/// Which answer is remembered: a uid is drawn for each call, but a client that draws one twice
+/// shall not get a fence for an unlock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Call {
     Lock,
