@@ -1,5 +1,5 @@
-//! What others must know about a command without applying it: whether it may wait, may be sent twice,
-//! frees memory, and how large it is.
+//! What others must know about a command without applying it: whether it may wait, may be sent
+//! twice, frees memory, and how large it is.
 
 use crate::blob::Blob;
 use crate::command::{
@@ -34,8 +34,8 @@ impl Command {
         }
     }
 
-    /// Whether the command may be sent again after an unknown outcome: it carries an identity of its
-    /// own, or a second application does no harm.
+    /// Whether the command may be sent again after an unknown outcome: it carries an identity of
+    /// its own, or a second application does no harm.
     #[must_use]
     pub fn repeats_safely(&self) -> bool {
         match self {
@@ -78,8 +78,8 @@ impl Command {
         }
     }
 
-    /// Whether the command frees something or keeps the cluster going: it passes even when memory or
-    /// disk run short.
+    /// Whether the command frees something or keeps the cluster going: it passes even when memory
+    /// or disk run short.
     #[must_use]
     pub fn is_relief(&self) -> bool {
         match self {
@@ -335,8 +335,8 @@ mod tests {
 
     const ORIGIN: Origin = Origin { node: NodeId(1), start: 1, sequence: 1, answered_below: 1 };
 
-    /// A client may repeat a call that waits as one that does not want to: the call goes on waiting, so
-    /// whoever proposed it must know which event will answer it.
+    /// A client may repeat a call that waits as one that does not want to: the call goes on
+    /// waiting, so whoever proposed it must know which event will answer it.
     #[test]
     fn a_lock_call_without_a_timeout_has_a_wait_as_well() {
         let lock = |timeout_ms| {

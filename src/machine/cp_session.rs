@@ -1,7 +1,7 @@
 //! `Cp`: groups, their sessions, and the fenced locks those hold.
 //!
-//! Invariant: every holder and waiter of a lock belongs to a session that lives. A session ends by a
-//! call or by its deadline, and takes all it held with it.
+//! Invariant: every holder and waiter of a lock belongs to a session that lives. A session ends by
+//! a call or by its deadline, and takes all it held with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,7 +141,9 @@ impl Cp {
         let Some(state) = self.sessions.remove(&(group.clone(), session)) else { return false };
         self.bytes -= row_bytes([group, &state.endpoint_name]);
         step.deadlines.remove(state.until, due(group, session));
-        let names: Vec<Name> = self.locks_of(group).map(|(name, _)| name.clone()).collect();
+        // Most locks have nothing to do with the session, and many sessions may end at once.
+        let concerned = self.locks_of(group).filter(|(_, lock)| lock.concerns(session));
+        let names: Vec<Name> = concerned.map(|(name, _)| name.clone()).collect();
         for name in names {
             self.on_lock(step, group, &name, |lock, cx| lock.end_session(cx, session));
         }

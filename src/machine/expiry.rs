@@ -1,8 +1,9 @@
 //! Everything that ends by time, ordered by (deadline, key).
 //!
-//! Two lists: what ends with the first entry at or after its deadline (times to live, leases, sessions,
-//! waits), and idle records, which end only by an explicit `Expire`, after the leader has brought in the
-//! reads it knows of. Both are derived from the state and rebuilt when a snapshot is restored.
+//! Two lists: what ends with the first entry at or after its deadline (times to live, leases,
+//! sessions, waits), and idle records, which end only by an explicit `Expire`, after the leader has
+//! brought in the reads it knows of. Both are derived from the state and rebuilt when a snapshot is
+//! restored.
 
 use std::collections::BTreeSet;
 

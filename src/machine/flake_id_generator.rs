@@ -1,7 +1,7 @@
 //! `IdGenerators`: batches of ids that are given out once, for ever.
 //!
-//! An id is never below the cluster's clock in the layout real members use, so ids stay above those a
-//! Hazelcast cluster gave before a migration; and never at or below one given before.
+//! An id is never below the cluster's clock in the layout real members use, so ids stay above those
+//! a Hazelcast cluster gave before a migration; and never at or below one given before.
 
 use std::collections::BTreeMap;
 

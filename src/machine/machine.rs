@@ -103,7 +103,8 @@ impl Machine {
         self.cluster.nodes.values().cloned().collect()
     }
 
-    /// The earliest end of a time to live, session, wait or lease: the leader then proposes `Expire`.
+    /// The earliest end of a time to live, session, wait or lease: the leader then proposes
+    /// `Expire`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<ClusterTime> {
         self.deadlines.next()
@@ -179,8 +180,8 @@ impl Machine {
         if reply != Ok(Outcome::Waiting) {
             return Some(reply);
         }
-        // It was applied and had to wait. If its answer is forgotten by now, somebody had it and went on
-        // from there: done once more, a lock would be granted that nobody ever releases.
+        // It was applied and had to wait. If its answer is forgotten by now, somebody had it and
+        // went on from there: done once more, a lock would be granted that nobody ever releases.
         let wait = command.wait_key(origin);
         match wait.map_or(WaitState::Unknown, |wait| self.wait_state(&wait)) {
             WaitState::Waiting => Some(reply),

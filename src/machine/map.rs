@@ -1,7 +1,7 @@
 //! `Map`: the records of one map, and every change of them.
 //!
-//! Invariant: `bytes`, `ranks`, `idle_records` and the deadlines say exactly what the records say. Who may
-//! change a locked key is decided before anything here is called; see `maps.rs`.
+//! Invariant: `bytes`, `ranks`, `idle_records` and the deadlines say exactly what the records say.
+//! Who may change a locked key is decided before anything here is called; see `maps.rs`.
 
 use std::collections::BTreeSet;
 
@@ -91,7 +91,8 @@ impl Map {
         }
     }
 
-    /// Applies a change that no lock stands against. Locks themselves are not a change of the records.
+    /// Applies a change that no lock stands against. Locks themselves are not a change of the
+    /// records.
     pub(crate) fn change(&mut self, cx: &mut MapStep<'_, '_>, change: MapChange) -> Reply {
         let outcome = match change {
             MapChange::Put { key, value, ttl, max_idle, mode } => {
@@ -345,7 +346,8 @@ impl Map {
         count
     }
 
-    /// Takes every record away whose key is not locked, without events of its own; says how many went.
+    /// Takes every record away whose key is not locked, without events of its own; says how many
+    /// went.
     fn drop_unlocked(&mut self, cx: &mut MapStep<'_, '_>) -> u64 {
         let kept: Vec<Blob> =
             cx.locks.locked(cx.name).filter(|key| self.records.contains(key)).cloned().collect();

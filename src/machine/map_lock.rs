@@ -1,8 +1,9 @@
 //! `MapLocks`: which keys of maps are locked, by whom, who waits for them, and what was answered.
 //!
-//! Invariants: a key is here exactly while somebody holds it; every wait is in `open`, which says where;
-//! an answer is remembered under the identity its call carries, so that a repeated call gets it again.
-//! This file keeps the books; `maps.rs` decides, since a lock that ends lets writes go on.
+//! Invariants: a key is here exactly while somebody holds it; every wait is in `open`, which says
+//! where; an answer is remembered under the identity its call carries, so that a repeated call gets
+//! it again. This file keeps the books; `maps.rs` decides, since a lock that ends lets writes go
+//! on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -207,8 +208,8 @@ impl MapLocks {
         }
     }
 
-    /// Ends a hold and hands out the key with those who wait; they stay open until each is answered or
-    /// queued again.
+    /// Ends a hold and hands out the key with those who wait; they stay open until each is answered
+    /// or queued again.
     pub(crate) fn free(
         &mut self,
         step: &mut Step<'_>,
@@ -228,7 +229,8 @@ impl MapLocks {
         Some((key, lock.waits))
     }
 
-    /// Puts a call at the end of a key's queue; hands it back when the queue is full or the key free.
+    /// Puts a call at the end of a key's queue; hands it back when the queue is full or the key
+    /// free.
     pub(crate) fn queue(
         &mut self,
         step: &mut Step<'_>,

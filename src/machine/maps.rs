@@ -1,7 +1,7 @@
 //! `Maps`: all maps with their locks, and the order in which calls on locked keys happen.
 //!
-//! A call on a key that another thread holds joins the key's queue. When the hold ends, the queue is
-//! served in order: writes happen until somebody locks the key again.
+//! A call on a key that another thread holds joins the key's queue. When the hold ends, the queue
+//! is served in order: writes happen until somebody locks the key again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

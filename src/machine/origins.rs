@@ -1,8 +1,10 @@
-//! `Origins`: what each node's commands were answered, so that a command sent again is applied once.
+//! `Origins`: what each node's commands were answered, so that a command sent again is applied
+//! once.
 //!
 //! Invariant: of each node one start count is current; of that start, every sequence at or above
-//! `answered_below` that was applied is here with its reply. Of a call that waits this is `Waiting` for
-//! ever: its lock keeps the answer, and this row keeps a late copy from being applied after that.
+//! `answered_below` that was applied is here with its reply. Of a call that waits this is `Waiting`
+//! for ever: its lock keeps the answer, and this row keeps a late copy from being applied after
+//! that.
 
 use std::collections::BTreeMap;
 
@@ -62,8 +64,8 @@ impl Origins {
         node.replies.get(&origin.sequence).filter(|reply| **reply != Ok(Outcome::Waiting))
     }
 
-    /// Takes note of a command that is about to be applied: a new start ends the old one's memory, and
-    /// what the node has answered is forgotten.
+    /// Takes note of a command that is about to be applied: a new start ends the old one's memory,
+    /// and what the node has answered is forgotten.
     pub(crate) fn begin(&mut self, origin: &Origin) {
         let node = self.nodes.entry(origin.node).or_insert_with(|| {
             self.bytes += ROW_BYTES;

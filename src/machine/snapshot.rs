@@ -1,9 +1,10 @@
 //! The image of the whole machine: everything that decides about its future, in one order.
 //!
-//! Layout: the first block begins with `SKMI` and a u32 version; then, over all blocks, items of a u32
-//! length and a postcard encoding (integers little-endian); no item spans blocks. The last item holds
-//! count and digest of those before. Indexes and sums are not part of it: `restore` builds them again.
-//! How records are spread over chunks is not part of it either, so equal states have equal images.
+//! Layout: the first block begins with `SKMI` and a u32 version; then, over all blocks, items of a
+//! u32 length and a postcard encoding (integers little-endian); no item spans blocks. The last item
+//! holds count and digest of those before. Indexes and sums are not part of it: `restore` builds
+//! them again. How records are spread over chunks is not part of it either, so equal states have
+//! equal images.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -526,3 +527,6 @@ impl Digest {
         folded ^ (folded >> 29)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! What a million records of 256 bytes cost in memory, measured as the growth of the resident set.
 //!
-//! `cargo bench --bench memory` fills maps of a million records and fails when one of plain records costs
-//! more than three times its payload; otherwise (`cargo test --benches`) it fills small ones and only
-//! shows that it works. Each map is filled in a process of its own: memory that one of them gave back
-//! must not help the next.
+//! `cargo bench --bench memory` fills maps of a million records and fails when one of plain records
+//! costs more than three times its payload; otherwise (`cargo test --benches`) it fills small ones
+//! and only shows that it works. Each map is filled in a process of its own: memory that one of
+//! them gave back must not help the next.
 
 use std::process::Command as Process;
 
@@ -21,8 +21,8 @@ const RECORDS_OF_A_TRIAL: usize = 50_000;
 /// Bytes of resident memory for each byte of payload.
 const RATIO_MAX: f64 = 3.0;
 
-/// A map of a kind, and whether the limit is for it: a map with a size limit also keeps an order of its
-/// records, and none of a million is expected.
+/// A map of a kind, and whether the limit is for it: a map with a size limit also keeps an order of
+/// its records, and none of a million is expected.
 struct Kind {
     name: &'static str,
     settings: MapSettings,

@@ -1,5 +1,5 @@
-//! What a snapshot costs: freezing (writes wait for it), writing the image, reading it, and the first
-//! writes after a freeze, which copy what they touch.
+//! What a snapshot costs: freezing (writes wait for it), writing the image, reading it, and the
+//! first writes after a freeze, which copy what they touch.
 
 #[path = "support/mod.rs"]
 mod support;

@@ -141,7 +141,8 @@ fn nothing_that_is_kept_pins_the_buffer_it_came_in() {
     let mut machine = founded();
     {
         let (key, value) = slices(&buffer);
-        // A holder, one that waits and gets it, a blocked write, a lease that is renewed, memos of all.
+        // A holder, one that waits and gets it, a blocked write, a lease that is renewed, memos of
+        // all.
         let lease = |reference| MapChange::Lock {
             key: key.clone(),
             lease_ms: Some(1_000),

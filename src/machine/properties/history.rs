@@ -35,7 +35,7 @@ struct Step {
 }
 
 /// Logs that begin with a founded cluster and three sessions.
-pub(super) fn histories(steps_max: usize) -> impl Strategy<Value = Vec<LogEntry>> {
+pub(crate) fn histories(steps_max: usize) -> impl Strategy<Value = Vec<LogEntry>> {
     prop::collection::vec(step(), 1..steps_max).prop_map(log)
 }
 

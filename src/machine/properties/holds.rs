@@ -1,5 +1,5 @@
-//! The auditor of locks: it sees who holds what before and after each entry, and says whether the entry
-//! may have changed that.
+//! The auditor of locks: it sees who holds what before and after each entry, and says whether the
+//! entry may have changed that.
 
 use std::collections::BTreeMap;
 

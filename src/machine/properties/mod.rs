@@ -9,13 +9,13 @@ use crate::event::{Event, WaitKey};
 use crate::machine::Machine;
 use crate::outcome::Reply;
 use crate::proposal::{Applied, LogEntry};
-use history::histories;
+pub(crate) use history::histories;
 use holds::Watch;
 
 const STEPS_MAX: usize = 80;
 
-/// All properties together take about a second; `PROPTEST_CASES=20000` looks longer. A log that failed
-/// becomes a golden script, so proptest's own files of them are not kept.
+/// All properties together take about a second; `PROPTEST_CASES=20000` looks longer. A log that
+/// failed becomes a golden script, so proptest's own files of them are not kept.
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }

@@ -1,11 +1,12 @@
 //! Golden scripts: commands in, outcomes, events and state out, one behaviour a file.
 //!
-//! A script is read line by line. `> map.put m k v` applies one entry at the script's clock (`> at 5000`
-//! moves it) or asks one query; the lines below it, up to the next blank one, are what came out. `#` is a
-//! comment. Words of the form `by=a/1` are options: `by` the caller (client and thread), `origin` the
-//! proposal's origin (node.start.sequence/answered-below), times in milliseconds.
-//! Each script begins with a founded cluster of one node at 1000 (unless it says `> new`).
-//! `UPDATE_TESTSCRIPTS=1 cargo test -p statekeeper-machine` writes what came out; read the difference.
+//! A script is read line by line. `> map.put m k v` applies one entry at the script's clock (`> at
+//! 5000` moves it) or asks one query; the lines below it, up to the next blank one, are what came
+//! out. `#` is a comment. Words of the form `by=a/1` are options: `by` the caller (client and
+//! thread), `origin` the proposal's origin (node.start.sequence/answered-below), times in
+//! milliseconds. Each script begins with a founded cluster of one node at 1000 (unless it says `>
+//! new`). `UPDATE_TESTSCRIPTS=1 cargo test -p statekeeper-machine` writes what came out; read the
+//! difference.
 
 #![allow(clippy::disallowed_methods, reason = "scripts are files beside the source")]
 

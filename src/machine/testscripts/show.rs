@@ -196,8 +196,8 @@ fn map(row: &MapView) -> String {
     let MapView { name, records, expirations, evictions, locked_keys, .. } = row;
     let set = row.settings;
     format!(
-        "{name}: {records} records, {expirations} expired, {evictions} evicted, {locked_keys} locked; \
-         ttl {}, idle {}, max {} {:?}",
+        "{name}: {records} records, {expirations} expired, {evictions} evicted, \
+         {locked_keys} locked; ttl {}, idle {}, max {} {:?}",
         set.time_to_live_ms, set.max_idle_ms, set.max_entries, set.eviction
     )
 }
