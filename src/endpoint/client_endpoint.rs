@@ -165,6 +165,9 @@ impl ClientEndpoint {
         let Some(pending) = self.take(ticket) else { return };
         let Pending { correlation, repeats_safely, follow, .. } = pending;
         let handled = match (result, follow) {
+            (Ok(Answer::Refused(rejection)), _) => {
+                Err(Failure::Submit { source: SubmitError::Rejected(rejection), repeats_safely })
+            }
             (Ok(answer), Follow::Answer(then)) => then(answer, &mut self.call(correlation)),
             (Ok(_), Follow::Outcome(_)) => {
                 Err(Failure::UnexpectedAnswer { expected: "an outcome" })
