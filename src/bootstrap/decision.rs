@@ -115,7 +115,7 @@ impl Decider {
         // Without its promise on disk an attempt is over.
         self.attempt.take_if(|attempt| own != Some(attempt.founding.promise()));
         let name = &self.settings.terms.cluster_name;
-        let peers = Peers::of(view, self.node(), name, self.places_count());
+        let peers = Peers::of(view, &self.settings.own, name, self.places_count());
         self.listen(now, view, &peers);
         if let Some(step) = self.heard_of_cluster(own, view, &peers) {
             return step;
@@ -368,7 +368,8 @@ impl Decider {
         if self.must_be_quiet(now) {
             return Step::Wait(Waiting::Quiet);
         }
-        let chosen = free.iter().take(usize::from(expect) - 1).map(|(_, peer)| peer.member());
+        let chosen =
+            free.iter().take(usize::from(expect.saturating_sub(1))).map(|(_, peer)| peer.member());
         let mut members: Vec<FoundingMember> = chosen.collect();
         members.push(self.settings.own.clone());
         members.sort_by_key(|member| member.node);
@@ -380,6 +381,9 @@ impl Decider {
     /// What stands against a founding by this node, in the order in which an operator mends it.
     fn may_not_found(&self, peers: &Peers<'_>) -> Option<Waiting> {
         let Terms { expect, arbiter, .. } = self.settings.terms;
+        if let Some(address) = &peers.twin {
+            return Some(Waiting::Twin { address: address.clone() });
+        }
         if !peers.foreign.is_empty() {
             return Some(Waiting::EmbeddedMember { addresses: peers.foreign.clone() });
         }

@@ -27,12 +27,16 @@ impl MulticastAnnouncer {
 
     /// Announces every two seconds and listens, until the token ends.
     pub async fn run(&self, stop: CancellationToken) {
+        let announce = async {
+            self.multicast.announce(&self.own, &stop).await;
+            // A name that cannot be announced ends it early; others are heard all the same.
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
-            () = self.multicast.announce(&self.own, &stop) => {}
+            () = stop.cancelled() => {}
+            () = announce => {}
             () = self.listen() => {}
         }
-        // An own announcement that cannot be encoded ends the first of the two early.
-        stop.cancelled().await;
     }
 
     /// The addresses heard within this time, this node's own among them.

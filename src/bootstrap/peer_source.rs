@@ -223,3 +223,44 @@ impl Target {
         HeardAt { address: self.name, place: self.place, heard }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    async fn places(seed: &str) -> Vec<(String, Option<u16>)> {
+        let seed = SeedAddress::parse(seed).unwrap();
+        let targets = targets(&seed, Some(4), LIMIT).await;
+        targets.into_iter().map(|target| (target.name, target.place)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_host_without_port_is_asked_at_three_and_stands_for_one_place() {
+        let found = places("127.0.0.1").await;
+        let expected = [("127.0.0.1:5701", Some(4)), ("127.0.0.1:5702", None)];
+        assert_eq!(found.len(), 3);
+        for ((name, place), expected) in found.iter().zip(expected) {
+            assert_eq!((name.as_str(), *place), expected);
+        }
+        assert_eq!(places("[::1]:6000").await, [("[::1]:6000".to_owned(), Some(4))]);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_keeps_its_place_and_is_told() {
+        let seeds = vec![SeedAddress::parse("no-such-host.invalid:5701").unwrap()];
+        let heard = hear_all(seeds, LIMIT, true).await;
+        assert_eq!(heard.len(), 1);
+        assert_eq!((heard[0].place, &heard[0].heard), (Some(0), &Heard::Unresolved));
+    }
+
+    #[test]
+    fn the_own_place_is_found_by_host_and_port() {
+        let seeds = SeedAddress::parse_list("a:5701, B, c:5702").unwrap();
+        assert_eq!(own_place(&seeds, "b:5701"), Some(1));
+        assert_eq!(own_place(&seeds, "c:5702"), Some(2));
+        assert_eq!(own_place(&seeds, "c:5701"), None);
+    }
+}

@@ -23,6 +23,8 @@ pub(crate) struct Peers<'a> {
     pub(crate) nodes: BTreeMap<NodeId, Peer<'a>>,
     /// Places at which this node itself answered, or which bear its advertised address.
     pub(crate) own_places: BTreeSet<u16>,
+    /// Where another node answers with this one's id: somebody copied a data directory.
+    pub(crate) twin: Option<String>,
     /// Where something answers that is no node.
     pub(crate) foreign: Vec<String>,
     /// Addresses without a node of this cluster name, with the reason.
@@ -31,10 +33,15 @@ pub(crate) struct Peers<'a> {
 
 impl<'a> Peers<'a> {
     /// Sorts a view; nodes of another cluster name are not peers.
-    pub(crate) fn of(view: &'a View, own: NodeId, cluster_name: &str, places_count: bool) -> Self {
+    pub(crate) fn of(
+        view: &'a View,
+        own: &FoundingMember,
+        cluster_name: &str,
+        places_count: bool,
+    ) -> Self {
         let mut nodes: BTreeMap<NodeId, Peer<'a>> = BTreeMap::new();
         let mut own_places: BTreeSet<u16> = view.own_address_listed.into_iter().collect();
-        let (mut foreign, mut missing) = (Vec::new(), Vec::new());
+        let (mut foreign, mut missing, mut twin) = (Vec::new(), Vec::new(), None);
         for at in &view.heard {
             let mut lacks = |reason: &str| {
                 // The further ports of a host without port are usually empty.
@@ -65,8 +72,12 @@ impl<'a> Peers<'a> {
                     continue;
                 }
             };
-            if answer.node == own {
-                own_places.extend(at.place);
+            if answer.node == own.node {
+                if answer.client_address == own.client_address {
+                    own_places.extend(at.place);
+                } else {
+                    twin = Some(at.address.clone());
+                }
             } else if answer.cluster_name != cluster_name {
                 lacks(&format!("belongs to cluster name {:?}", answer.cluster_name));
             } else {
@@ -74,7 +85,7 @@ impl<'a> Peers<'a> {
                 nodes.entry(answer.node).or_insert(peer).places.extend(at.place);
             }
         }
-        Self { own, nodes, own_places, foreign, missing }
+        Self { own: own.node, nodes, own_places, twin, foreign, missing }
     }
 
     /// The clusters heard of, each with one address.

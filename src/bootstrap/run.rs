@@ -67,15 +67,21 @@ pub async fn run(
     let start = Instant::now();
     let mut run = Run { source, responder, timing, status, decider, start };
     run.say(&Waiting::Looking);
-    if let PeerSource::SeedDirectory(keeper) = source {
-        // Others can only find this node when its seed is there; a directory that is not usable
-        // yet shows in the first look.
-        keeper.look().await;
-    }
-    tokio::select! {
+    let known = async {
+        // Others can only find this node when its seed is there. A directory that is locked or not
+        // usable yet holds up nobody who can be found without it.
+        if let PeerSource::SeedDirectory(keeper) = source {
+            keeper.look().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let decided = tokio::select! {
         decided = run.decide() => decided,
+        () = known => Err(BootstrapError::Stopped),
         () = stop.cancelled() => Err(BootstrapError::Stopped),
-    }
+    };
+    status.send_modify(|status| status.waits_for.clear());
+    decided
 }
 
 /// Called by the founder when the cluster is there: forgets what it had set out for, and tells the

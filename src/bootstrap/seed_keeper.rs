@@ -90,6 +90,16 @@ struct KnownSeed {
     timestamp_ms: i64,
     since: Instant,
     reachable: Option<bool>,
+    asked: Option<Instant>,
+}
+
+impl KnownSeed {
+    /// Stands still for the time-out, and was not asked in that time: an embedded member that
+    /// lives without refreshing its seed logs every connection it does not understand.
+    fn is_suspect(&self, timeout: Duration) -> bool {
+        let asked_lately = self.asked.is_some_and(|at| at.elapsed() < timeout);
+        self.since.elapsed() >= timeout && !asked_lately
+    }
 }
 
 impl std::fmt::Debug for SeedKeeper {
@@ -175,7 +185,7 @@ impl SeedKeeper {
         let old: Vec<String> = {
             let known = self.known.lock();
             let old = known.seeds.iter().filter(|(location, seed)| {
-                **location != self.location() && seed.since.elapsed() >= self.timing.timeout
+                **location != self.location() && seed.is_suspect(self.timing.timeout)
             });
             old.map(|(location, _)| location.clone()).collect()
         };
@@ -307,10 +317,10 @@ impl SeedKeeper {
         known.seeds.retain(|location, _| there.contains(location.as_str()));
         for Seed { location, timestamp_ms } in seeds {
             let (timestamp_ms, since) = (*timestamp_ms, Instant::now());
-            let new = KnownSeed { timestamp_ms, since, reachable: None };
+            let new = KnownSeed { timestamp_ms, since, reachable: None, asked: None };
             let seed = known.seeds.entry(location.clone()).or_insert(new);
             if seed.timestamp_ms != timestamp_ms {
-                *seed = KnownSeed { timestamp_ms, since, reachable: seed.reachable };
+                (seed.timestamp_ms, seed.since) = (timestamp_ms, since);
             }
         }
     }
@@ -326,7 +336,7 @@ impl SeedKeeper {
         let mut known = self.known.lock();
         for (location, alive) in &answers {
             if let Some(seed) = known.seeds.get_mut(location) {
-                seed.reachable = Some(*alive);
+                (seed.reachable, seed.asked) = (Some(*alive), Some(Instant::now()));
             }
         }
         let dead = answers.into_iter().filter(|(_, alive)| !alive);

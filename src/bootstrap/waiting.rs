@@ -73,6 +73,11 @@ pub enum Waiting {
         /// Where.
         addresses: Vec<String>,
     },
+    /// Another node has this one's id.
+    Twin {
+        /// Where it answers.
+        address: String,
+    },
     /// Nodes disagree about `raft.bootstrap-expect`.
     ExpectDiffers {
         /// Its value here.
@@ -164,6 +169,11 @@ impl fmt::Display for Waiting {
                 f.write_str(" is no node of ours; stop the embedded member")?;
                 list(f, " at ", addresses)
             }
+            Self::Twin { address } => write!(
+                f,
+                "waiting because the node at {address} has this node's id: a data directory was \
+                 copied; empty one of the two"
+            ),
             Self::ExpectDiffers { here, other: (address, there) } => write!(
                 f,
                 "waiting because raft.bootstrap-expect is {here} here and {there} at {address}; \

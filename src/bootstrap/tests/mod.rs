@@ -6,5 +6,6 @@ mod decisions;
 mod explore;
 mod instance;
 mod loopback;
+mod responder;
 mod seeds;
 mod world;
