@@ -7,6 +7,7 @@
 
 use super::founding::{Founding, FoundingMember};
 use super::marker::Marker;
+use super::obstacle::Obstacle;
 use super::peers::Peers;
 use super::promise::{Arbiter, Promise, Refusal, Terms};
 use super::view::{MarkerView, View};
@@ -339,8 +340,8 @@ impl Decider {
 
     /// Rules 3 and 4, for a node that has promised nothing.
     fn begin(&mut self, now: Duration, view: &View, peers: &Peers<'_>, fresh: ClusterId) -> Step {
-        if let Some(waiting) = self.may_not_found(peers) {
-            return Step::Wait(waiting);
+        if let Some(obstacle) = self.may_not_found(peers) {
+            return Step::Wait(Waiting::Obstacle(obstacle));
         }
         let expect = self.settings.terms.expect;
         let empty: Vec<_> = peers.empty(self.places_count()).collect();
@@ -356,7 +357,7 @@ impl Decider {
         }
         let heard = empty.len() + 1;
         if self.settings.terms.arbiter == Arbiter::Multicast && heard >= 2 * usize::from(expect) {
-            return Step::Wait(Waiting::TooMany { heard, expect });
+            return Step::Wait(Waiting::Obstacle(Obstacle::TooMany { heard, expect }));
         }
         // With a marker of its own in the directory nobody else can found before this node.
         if own_marker(view, self.node()).is_none()
@@ -379,23 +380,23 @@ impl Decider {
     }
 
     /// What stands against a founding by this node, in the order in which an operator mends it.
-    fn may_not_found(&self, peers: &Peers<'_>) -> Option<Waiting> {
+    fn may_not_found(&self, peers: &Peers<'_>) -> Option<Obstacle> {
         let Terms { expect, arbiter, .. } = self.settings.terms;
         if let Some(address) = &peers.twin {
-            return Some(Waiting::Twin { address: address.clone() });
+            return Some(Obstacle::Twin { address: address.clone() });
         }
         if !peers.foreign.is_empty() {
-            return Some(Waiting::EmbeddedMember { addresses: peers.foreign.clone() });
+            return Some(Obstacle::EmbeddedMember { addresses: peers.foreign.clone() });
         }
         match arbiter {
-            Arbiter::Alone if expect > 1 => return Some(Waiting::Alone { expect }),
+            Arbiter::Alone if expect > 1 => return Some(Obstacle::Alone { expect }),
             Arbiter::StaticList { places } => {
                 if peers.own_places.is_empty() {
                     let address = self.settings.own.client_address.clone();
-                    return Some(Waiting::NotListed { address });
+                    return Some(Obstacle::NotListed { address });
                 }
                 if 2 * u32::from(expect) <= u32::from(places) {
-                    return Some(Waiting::ExpectTooSmall { expect, places });
+                    return Some(Obstacle::ExpectTooSmall { expect, places });
                 }
             }
             Arbiter::Alone | Arbiter::SeedDirectory | Arbiter::Multicast => {}
@@ -403,7 +404,7 @@ impl Decider {
         let differs = peers.empty(self.places_count()).find(|(_, p)| p.answer.expect != expect);
         if let Some((_, peer)) = differs {
             let other = (peer.address.to_owned(), peer.answer.expect);
-            return Some(Waiting::ExpectDiffers { here: expect, other });
+            return Some(Obstacle::ExpectDiffers { here: expect, other });
         }
         None
     }

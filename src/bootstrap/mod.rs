@@ -1,5 +1,5 @@
-//! How nodes find each other and form exactly one cluster: section "Bootstrap" of
-//! `docs/bootstrap.md`, which also gives the argument.
+//! How nodes find each other and form exactly one cluster. `docs/bootstrap.md` has the rules, by
+//! the numbers that comments here name, and the argument.
 //!
 //! Invariants: a data directory that names a cluster goes back to it and to no other; a promise is
 //! durable before anybody is told; only the founder that has all promises founds. The decision is
@@ -13,6 +13,7 @@ mod founding;
 pub mod limits;
 mod marker;
 mod multicast_announcer;
+mod obstacle;
 mod peer_protocol;
 mod peer_responder;
 mod peer_source;
@@ -33,6 +34,7 @@ pub use error::BootstrapError;
 pub use founding::{Founding, FoundingMember};
 pub use marker::{Marker, MarkerError};
 pub use multicast_announcer::MulticastAnnouncer;
+pub use obstacle::Obstacle;
 pub use peer_protocol::{Answer, FrameError, PREAMBLE, Question};
 pub use peer_responder::PeerResponder;
 pub use peer_source::PeerSource;

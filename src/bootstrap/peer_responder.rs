@@ -167,8 +167,8 @@ impl PeerResponder {
         self.shared.wake.notified().await;
     }
 
-    /// Sets out to found: keeps the founding, then this node's own promise to it. `false`: this node
-    /// has promised another one meanwhile.
+    /// Sets out to found: keeps the founding, then this node's own promise to it. `false`: this
+    /// node is bound to another one meanwhile.
     pub(crate) async fn set_out(&self, founding: &Founding) -> Result<bool, BootstrapError> {
         let changing = self.changing().await;
         let (promise, standing) = (founding.promise(), self.standing());

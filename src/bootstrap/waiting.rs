@@ -1,5 +1,6 @@
 //! The states in which a node waits, and the one line each of them says.
 
+use super::obstacle::Obstacle;
 use super::promise::Promise;
 use statekeeper_machine::{ClusterId, NodeId};
 use std::fmt;
@@ -68,47 +69,8 @@ pub enum Waiting {
         /// Why.
         reason: String,
     },
-    /// Something answers like a Hazelcast member.
-    EmbeddedMember {
-        /// Where.
-        addresses: Vec<String>,
-    },
-    /// Another node has this one's id.
-    Twin {
-        /// Where it answers.
-        address: String,
-    },
-    /// Nodes disagree about `raft.bootstrap-expect`.
-    ExpectDiffers {
-        /// Its value here.
-        here: u16,
-        /// The other node and its value.
-        other: (String, u16),
-    },
-    /// This node's address is not in the list.
-    NotListed {
-        /// Its address.
-        address: String,
-    },
-    /// The list has too many places for so few voters.
-    ExpectTooSmall {
-        /// `raft.bootstrap-expect`.
-        expect: u16,
-        /// Places in the list.
-        places: u16,
-    },
-    /// So many empty nodes could form two clusters.
-    TooMany {
-        /// Empty nodes, this one included.
-        heard: usize,
-        /// `raft.bootstrap-expect`.
-        expect: u16,
-    },
-    /// There is no discovery, and one node is not enough.
-    Alone {
-        /// `raft.bootstrap-expect`.
-        expect: u16,
-    },
+    /// Something an operator has to change.
+    Obstacle(Obstacle),
 }
 
 impl fmt::Display for Waiting {
@@ -151,8 +113,8 @@ impl fmt::Display for Waiting {
             Self::MarkerFounding { founder, cluster_id, founder_answers: false } => write!(
                 f,
                 "waiting for node {founder}, which was to found cluster {cluster_id} and does not \
-                 answer: bring it back, or stop all nodes, empty their data directories, which hold \
-                 nothing yet, and remove the folder of the seed directory to begin anew"
+                 answer: bring it back, or stop all nodes, empty their data directories, which \
+                 hold nothing yet, and remove the folder of the seed directory to begin anew"
             ),
             Self::MarkerSilent { cluster_id, nodes } => {
                 write!(f, "waiting for a node of cluster {cluster_id}, of which none answers")?;
@@ -163,48 +125,13 @@ impl fmt::Display for Waiting {
                 )
             }
             Self::Directory { reason } => write!(f, "waiting for the seed directory: {reason}"),
-            Self::EmbeddedMember { addresses } => {
-                f.write_str("waiting: what answers")?;
-                list(f, " at ", addresses)?;
-                f.write_str(" is no node of ours; stop the embedded member")?;
-                list(f, " at ", addresses)
-            }
-            Self::Twin { address } => write!(
-                f,
-                "waiting because the node at {address} has this node's id: a data directory was \
-                 copied; empty one of the two"
-            ),
-            Self::ExpectDiffers { here, other: (address, there) } => write!(
-                f,
-                "waiting because raft.bootstrap-expect is {here} here and {there} at {address}; \
-                 make them equal"
-            ),
-            Self::NotListed { address } => write!(
-                f,
-                "waiting for a cluster: {address} is not in hazelcast.discovery.tcp-ip.seeds, so \
-                 this node may join one and not found one"
-            ),
-            Self::ExpectTooSmall { expect, places } => write!(
-                f,
-                "waiting because raft.bootstrap-expect={expect} is not more than half of the \
-                 {places} places in hazelcast.discovery.tcp-ip.seeds; raise it, or shorten the list"
-            ),
-            Self::TooMany { heard, expect } => write!(
-                f,
-                "waiting because {heard} empty nodes are heard and raft.bootstrap-expect is \
-                 {expect}: two clusters could form; raise it above half of the nodes"
-            ),
-            Self::Alone { expect } => write!(
-                f,
-                "waiting because raft.bootstrap-expect={expect} and no discovery is configured; \
-                 set hazelcast.discovery.mode, or expect 1"
-            ),
+            Self::Obstacle(obstacle) => obstacle.fmt(f),
         }
     }
 }
 
 /// Writes the items, the first few of them, after what leads to them.
-fn list(f: &mut fmt::Formatter<'_>, lead: &str, items: &[String]) -> fmt::Result {
+pub(super) fn list(f: &mut fmt::Formatter<'_>, lead: &str, items: &[String]) -> fmt::Result {
     const SHOWN: usize = 5;
     for (index, item) in items.iter().take(SHOWN).enumerate() {
         write!(f, "{}{item}", if index == 0 { lead } else { ", " })?;
