@@ -1,5 +1,6 @@
 //! The map of the modules.
 
+pub mod bootstrap;
 pub mod config;
 pub mod consensus;
 pub mod coordinator;
