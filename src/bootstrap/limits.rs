@@ -14,7 +14,7 @@ pub const ASKS_IN_FLIGHT_MAX: usize = 64;
 pub const HEARD_MAX: usize = 1024;
 /// A peer that takes longer than this for one question and its answer is cut off.
 pub const SERVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The port that a listed host without a port stands for in a founding; see `Places`.
+/// The port that a listed host without a port stands for in a founding: one host, one place.
 pub const FOUNDING_PORT: u16 = 5701;
 /// The ports that clients try at a host without a port, and so do nodes.
 pub const DEFAULT_PORTS: [u16; 3] = [5701, 5702, 5703];

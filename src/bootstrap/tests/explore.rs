@@ -111,7 +111,7 @@ fn random_run(seed: u64) {
 #[test]
 fn random_orders_with_many_faults_settle_in_one_cluster() {
     let first: u64 = rand::rng().random();
-    for seed in (first..).take(4000) {
+    for seed in (first..).take(20_000) {
         let run = std::panic::catch_unwind(|| random_run(seed));
         assert!(run.is_ok(), "replay with seed {seed}");
     }
