@@ -2,6 +2,7 @@
 //!
 //! Written in Rust so that a checkout and cargo are all one needs. Nothing here is shipped.
 
+mod comments;
 mod coverage;
 mod debian;
 mod dependencies;
@@ -26,9 +27,9 @@ use clap::Parser;
 enum Verb {
     /// Install what the tests need, then run `verify` and every suite: the test command.
     Test,
-    /// The fast part: format, lints, unit and doc tests, tidy, docs. Never writes, needs no network.
+    /// The fast part: format, lints, unit tests, tidy, docs. Never writes, needs no network.
     Verify,
-    /// Format the code and write the generated pages anew.
+    /// Format the code, wrap its comments and write the generated pages anew.
     Fix,
     /// Write the generated pages, or compare them.
     Docs(docs::Arguments),

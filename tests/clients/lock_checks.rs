@@ -68,6 +68,7 @@ impl<'a> LockOf<'a> {
 }
 
 /// Each holder gets a greater fence than the one before.
+// checks: R-14
 // covers: CPGroup.createCPGroup CPSession.createSession FencedLock.lock FencedLock.unlock
 // covers: FencedLock.getLockOwnership
 pub(crate) fn fences_grow(driver: &Driver, name: &str) {
@@ -167,6 +168,7 @@ pub(crate) fn destroyed_locks(driver: &Driver, name: &str) {
 }
 
 /// The lock of a crashed client comes free when its session ends: not at once, not much later.
+// checks: R-15
 // covers: CPSession.heartbeatSession
 pub(crate) fn crashed_holder(driver: &Driver, cluster: &Cluster, name: &str) {
     let mut crashing = Driver::start(driver.kind, cluster.options());

@@ -65,8 +65,8 @@ impl<'a> MapOf<'a> {
 
 /// Puts, gets and removals, and what each of them answers.
 // covers: Map.put Map.get Map.set Map.containsKey Map.containsValue Map.putIfAbsent Map.replace
-// covers: Map.replaceIfSame Map.removeIfSame Map.remove Map.delete Map.isEmpty Map.tryPut Map.tryRemove
-// covers: Map.evict
+// covers: Map.replaceIfSame Map.removeIfSame Map.remove Map.delete Map.isEmpty
+// covers: Map.tryPut Map.tryRemove Map.evict
 pub(crate) fn single_records(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name);
     assert_eq!(map.put("a", "1"), Value::Null);
@@ -129,6 +129,7 @@ pub(crate) fn whole_map(driver: &Driver, name: &str) {
 }
 
 /// Time to live and idle time, given with each kind of write.
+// checks: R-17
 // covers: Map.putTransient Map.setTtl Map.putWithMaxIdle Map.setWithMaxIdle
 // covers: Map.putIfAbsentWithMaxIdle Map.putTransientWithMaxIdle
 pub(crate) fn life_times(driver: &Driver, name: &str) {

@@ -12,9 +12,9 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDS_PER_NODE: usize = 500;
 
 /// Every call of a set, and its listener.
-// covers: Set.add Set.addAll Set.size Set.contains Set.containsAll Set.remove Set.compareAndRemoveAll
-// covers: Set.compareAndRetainAll Set.getAll Set.isEmpty Set.clear Set.addListener Set.removeListener
-// covers: Client.destroyProxy
+// covers: Set.add Set.addAll Set.size Set.contains Set.containsAll Set.remove
+// covers: Set.compareAndRemoveAll Set.compareAndRetainAll Set.getAll Set.isEmpty Set.clear
+// covers: Set.addListener Set.removeListener Client.destroyProxy
 pub(crate) fn sets(driver: &Driver, name: &str) {
     let ok = |call: &str, mut fields: Value| {
         fields["op"] = json!(format!("set.{call}"));
@@ -54,6 +54,7 @@ pub(crate) fn sets(driver: &Driver, name: &str) {
 }
 
 /// Ids asked of different nodes never meet.
+// checks: R-16
 // covers: FlakeIdGenerator.newIdBatch
 pub(crate) fn flake_ids(driver: &Driver, cluster: &Cluster, name: &str) {
     let mut all = BTreeSet::new();
@@ -161,6 +162,7 @@ pub(crate) fn java_classes(driver: &Driver, name: &str) {
 }
 
 /// Calls outside the tier fail at once, name themselves, and leave the connection usable.
+// checks: R-2
 // covers: Map.addIndex Map.keySetWithPredicate Map.executeOnKey Map.aggregate Queue.offer
 // covers: Sql.execute
 pub(crate) fn refused_calls(driver: &Driver, name: &str) {
