@@ -150,13 +150,13 @@ pub enum MembershipError {
 
 /// Everything the rest of a node asks of Raft.
 pub trait Consensus: Send + Sync + 'static {
-    /// Gets a command applied once and answers with its outcome; waits of the state (locks) are waited
-    /// for. Sends again under the same origin when the leader changes. A command that can wait without
-    /// end has no deadline while it waits in the state and a leader is known.
+    /// Gets a command applied once and answers with its outcome; waits of the state (locks) are
+    /// waited for. Sends again under the same origin when the leader changes. A command that can
+    /// wait without end has no deadline while it waits in the state and a leader is known.
     ///
     /// Commands enter the log in the order of the calls, as long as the leader stays the same: the
-    /// command is queued by the call itself, not by the first poll of the future. Dropping the future
-    /// gives up the answer, not the command.
+    /// command is queued by the call itself, not by the first poll of the future. Dropping the
+    /// future gives up the answer, not the command.
     fn submit(&self, command: Command) -> PortFuture<Result<Outcome, SubmitError>>;
 
     /// Answers a query. Dropping the future gives up.
@@ -169,18 +169,19 @@ pub trait Consensus: Send + Sync + 'static {
     /// Where this node stands; changes at most a few times a second under load.
     fn status(&self) -> watch::Receiver<Arc<Status>>;
 
-    /// What clients of this node are shown: the state's view, or this node's own table when it is cut off.
+    /// What clients of this node are shown: the state's view, or this node's own table when it is
+    /// cut off.
     fn view(&self) -> watch::Receiver<Arc<ClusterView>>;
 
-    /// Events from now on, in log order; published before the answer of the command that caused them.
-    /// A subscriber that falls `capacity` batches behind is dropped: its channel closes.
+    /// Events from now on, in log order; published before the answer of the command that caused
+    /// them. A subscriber that falls `capacity` batches behind is dropped: its channel closes.
     fn subscribe(&self, capacity: usize) -> mpsc::Receiver<Arc<EventBatch>>;
 
     /// A client's first connection to this node opened, or its last one closed.
     fn client_presence(&self, client: ClientUuid, connected: bool);
 
-    /// What this node knows of the coordinator beside it; the leader keeps exactly one live record in
-    /// the map `discovery-service` from what all nodes say. Told again with every check.
+    /// What this node knows of the coordinator beside it; the leader keeps exactly one live record
+    /// in the map `discovery-service` from what all nodes say. Told again with every check.
     fn coordinator_seen(&self, report: CoordinatorReport);
 
     /// Changes the membership, one change at a time.

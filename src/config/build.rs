@@ -141,6 +141,7 @@ fn neighbour_rules(settings: &mut Settings) {
         "openLooKeng does not know this key and refuses to start with it",
         "remove the line; mode tcp-ip without seeds switches the seed store on",
     );
+    // req: R-20
     if settings.neighbour_says("hetu.embedded-state-store.enabled") {
         let (value, place) = settings.neighbour["hetu.embedded-state-store.enabled"].clone();
         settings.findings.push(Finding {
@@ -489,6 +490,7 @@ fn admin(settings: &mut Settings, client: &ClientConfig, raft: &RaftConfig) -> O
         settings.error("raft.port", "equal to hazelcast.discovery.port", "give each its own port");
     }
     let bind = settings.ip("admin.bind")?;
+    // req: R-24
     let insecure = settings.flag("admin.insecure");
     if !bind.is_loopback() && !insecure {
         let text = "anyone who reaches the address could change the cluster";

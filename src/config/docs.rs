@@ -7,7 +7,8 @@ use std::fmt::Write;
 /// The whole page.
 pub fn configuration_page() -> String {
     let mut page = String::from(
-        "# Configuration\n\nWritten by `cargo xtask docs` from `src/config/keys.rs`; do not edit.\n\n\
+        "# Configuration\n\nWritten by `cargo xtask docs` from `src/config/keys.rs`; do not \
+         edit.\n\n\
          Later wins: built-in default, `etc/state-store.properties`, `etc/seed-store.properties`, \
          `etc/filesystem/<profile>.properties`, `etc/statekeeper.properties`, environment \
          (`STATEKEEPER_RAFT_PORT` for `raft.port`), command line (`--set raft.port=5751`). R: a \

@@ -235,6 +235,7 @@ impl Settings {
             let fix = format!("write it in {}", spec.source.file());
             return self.push(Severity::Error, &line, Problem::WrongFile, fix);
         }
+        // req: R-18
         if values::cuts_comments(spec.kind)
             && let Some(cut) = values::cut_comment(&line.value).map(str::to_owned)
         {
@@ -246,6 +247,7 @@ impl Settings {
             let fix = "name a variable that is set, or a file that can be read";
             return self.push(Severity::Error, &line, Problem::Reference, fix.to_owned());
         };
+        // req: R-23
         let secret = from_secret || spec.kind == Kind::Secret;
         if secret {
             line.value = HIDDEN.to_owned();
@@ -282,6 +284,7 @@ impl Settings {
             Support::Only(words) => {
                 self.push(Severity::Error, line, Problem::Unsupported, fix(words));
             }
+            // req: R-19
             Support::Absent => {
                 self.push(Severity::Error, line, Problem::Unsupported, "remove the key".to_owned());
             }

@@ -32,6 +32,7 @@ fn findings(files: &[(&str, &str)]) -> String {
     lines.join("\n").replace(temp.path().to_str().unwrap(), "etc")
 }
 
+// checks: R-18
 #[test]
 fn the_published_files_are_accepted_with_warnings() {
     let found = findings(&[
@@ -53,6 +54,7 @@ fn the_published_files_are_accepted_with_warnings() {
     assert!(found.contains("warning SK0010 etc/seed-store.properties:3: "), "{found}");
 }
 
+// checks
 #[test]
 fn broken_lines_are_told_with_code_line_key_and_fix() {
     for (line, wanted) in [
@@ -100,6 +102,7 @@ fn without_files_a_node_is_alone() {
     assert_eq!(config.raft.bootstrap_expect, 1);
 }
 
+// checks: R-20
 #[test]
 fn an_embedding_neighbour_stops_the_start() {
     let text = "hetu.embedded-state-store.enabled=true\nhetu.seed-store.enabled=true\n";
@@ -108,6 +111,7 @@ fn an_embedding_neighbour_stops_the_start() {
     assert!(found.contains("warning SK0011 etc/config.properties:2"), "{found}");
 }
 
+// checks: R-23
 #[test]
 fn secrets_are_never_shown() {
     let found = findings(&[("statekeeper.properties", "hazelcast.ssl.keystore.pasword=hush\n")]);

@@ -149,6 +149,7 @@ mod tests {
             .collect()
     }
 
+    // checks: R-22
     #[test]
     fn both_published_layouts_are_read_and_the_plain_one_written() {
         let text = include_str!("../../tests/openlookeng/multicast-announcements.json");

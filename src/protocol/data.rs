@@ -108,6 +108,7 @@ impl Data {
     }
 }
 
+// req: R-6
 impl PartialEq for Data {
     fn eq(&self, other: &Self) -> bool {
         self.value_bytes() == other.value_bytes()

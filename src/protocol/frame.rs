@@ -107,6 +107,7 @@ pub enum DecodeError {
         flags: u16,
     },
     /// A fragment from a client that is not authenticated.
+    // req: R-5
     #[error("fragmented messages are not accepted before authentication")]
     FragmentBeforeAuthentication,
     /// A later fragment of a message that never began.

@@ -3,6 +3,7 @@
 //! A connection that crosses one of these is out of step or hostile: the decoder returns a
 //! [`DecodeError`](crate::DecodeError) and the server closes the connection.
 
+// req: R-3
 /// The whole message a client may send before it is authenticated, as real members limit it: a
 /// stranger must not make a node hold more than this.
 pub const UNAUTHENTICATED_MESSAGE_BYTES_MAX: usize = 4096;

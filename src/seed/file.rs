@@ -61,6 +61,7 @@ pub fn decode(text: &[u8]) -> Result<Vec<Seed>, EntryError> {
     Ok(seeds)
 }
 
+// req: R-21
 /// Writes the text, in the order given.
 pub fn encode(seeds: &[Seed]) -> Result<Vec<u8>, EntryError> {
     let mut items = Vec::with_capacity(seeds.len());
@@ -86,6 +87,7 @@ mod tests {
         std::fs::read(format!("{folder}{name}.seeds.txt")).unwrap()
     }
 
+    // checks: R-21
     #[test]
     fn every_published_file_is_read_and_written_back_byte_for_byte() {
         let names = [

@@ -97,6 +97,7 @@ fn put_short(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend_from_slice(text);
 }
 
+// req: R-22
 fn encode(class: Class, number: &[u8], text: &str) -> Result<Vec<u8>, StreamError> {
     let text = to_modified_utf8(text);
     if text.len() > usize::from(u16::MAX) {

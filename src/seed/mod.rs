@@ -49,7 +49,10 @@ pub enum SeedError {
         source: std::io::Error,
     },
     /// The file still does not decode after a second look.
-    #[error("SK0021 {} does not decode; repair it, or remove it and let nodes write it again", path.display())]
+    #[error(
+        "SK0021 {} does not decode; repair it, or remove it and let nodes write it again",
+        path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -146,6 +146,7 @@ where
     }
 }
 
+// req: R-11
 impl<C, L> RaftLogStorage<C> for LogStoreAdapter<C, L>
 where
     C: RaftTypeConfig,

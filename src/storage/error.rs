@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 /// The advice that goes with a damaged or shortened log: a node may not come back under its old id
 /// after it forgot something that it had acknowledged.
-const REJOIN: &str = "do not start this node under its old id: set the data directory aside and let \
-                      the node join again, empty, as a new member (new node id)";
+const REJOIN: &str = "do not start this node under its old id: set the data directory aside and \
+                      let the node join again, empty, as a new member (new node id)";
 
 /// An error of the durable layer. Any of these is final for the running process.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -39,7 +39,10 @@ pub enum StorageError {
         source: sled::Error,
     },
     /// sled panicked, which it does in several recovery paths instead of returning an error.
-    #[error("the log database {} failed while trying to {action}: {panic}; {REJOIN}", path.display())]
+    #[error(
+        "the log database {} failed while trying to {action}: {panic}; {REJOIN}",
+        path.display()
+    )]
     SledPanic {
         /// What was tried.
         action: &'static str,
@@ -60,7 +63,8 @@ pub enum StorageError {
     },
     /// The log ends before, or differs from, what the mark file says was durable.
     #[error(
-        "the log in {} is behind its mark: it {found}, but {expected} had been made durable; {REJOIN}",
+        "the log in {} is behind its mark: it {found}, but {expected} had been made durable; \
+         {REJOIN}",
         path.display()
     )]
     BehindMark {
@@ -124,7 +128,10 @@ pub enum StorageError {
         wanted: String,
     },
     /// The directory has promised its one founding to somebody else.
-    #[error("{} holds a promise to founder {found} already, none is free for founder {wanted}", path.display())]
+    #[error(
+        "{} holds a promise to founder {found} already, none is free for founder {wanted}",
+        path.display()
+    )]
     AlreadyPromised {
         /// The identity file.
         path: PathBuf,

@@ -93,6 +93,7 @@ pub(super) fn piece_value(key: &[u8], pieces: u16, total: u32, bytes: &[u8]) -> 
 pub(super) fn parse_value<'a>(key: &[u8], value: &'a [u8]) -> Result<Value<'a>, Damage> {
     let mut fields = Fields::new(value);
     let stored = fields.u32().ok_or(Damage::Truncated)?;
+    // req: R-9
     let calculated = crc32c::crc32c_append(crc32c::crc32c(key), &value[4..]);
     if stored != calculated {
         return Err(Damage::Checksum { stored, calculated });

@@ -4,8 +4,8 @@
 //! like a torn write of unacknowledged ones. The mark lies outside the log and remembers the vote
 //! (synced with every change) and the last durable entry (at most a second old, exact after a clean
 //! stop). It also counts the changes of all that is kept beside the entries (vote, purge mark,
-//! committed mark, snapshot pointer), for which the same holds. It is lowered before the log is truncated and raised after the log is durable, so an
-//! honest log is never behind it.
+//! committed mark, snapshot pointer), for which the same holds. It is lowered before the log is
+//! truncated and raised after the log is durable, so an honest log is never behind it.
 
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,7 @@ impl MarkFile {
     }
 }
 
+// req: R-10
 fn parse(body: &[u8]) -> Option<Mark> {
     let mut fields = Fields::new(body);
     let changes = fields.u64()?;

@@ -291,6 +291,7 @@ impl<M: LogMedium> Writer<M> {
             None => self.guarded("write", |writer| writer.write(writes)),
         };
         super::failpoint!("log-before-notice");
+        // req: R-7
         for notice in notices {
             let answer = result.clone();
             // A caller's fault must not leave all later callers without an answer.

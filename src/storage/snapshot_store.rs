@@ -123,7 +123,8 @@ impl std::fmt::Debug for SnapshotStore {
 
 impl SnapshotStore {
     /// Opens the directory; the log is the one that keeps the pointer. Left-overs of writes that
-    /// did not end, or were not installed, are removed. The file that the pointer names must be there, with its length.
+    /// did not end, or were not installed, are removed. The file that the pointer names must be
+    /// there, with its length.
     pub fn open(directory: &Path, log: Arc<dyn LogStore>) -> Result<Self, StorageError> {
         fs::create_dir_all(directory).map_err(StorageError::io("create", directory))?;
         let current = match &log.recovered().snapshot_pointer {
@@ -348,6 +349,7 @@ impl Unfinished {
         let file = self.file.take().expect("finish takes the file, once");
         file.get_ref().sync_all().map_err(StorageError::io("sync", &self.temporary))?;
         super::failpoint!("snapshot-before-rename");
+        // req: R-12
         if let Err(error) = fs::rename(&self.temporary, &self.path) {
             // Taken above, so the drop would not remove it.
             self.file = Some(file);

@@ -16,6 +16,8 @@ use statekeeper_protocol::custom::{CUSTOM_TYPES, CustomDescriptor};
 use statekeeper_protocol::message::{EventDescriptor, FieldDescriptor};
 use statekeeper_protocol::{MessageDescriptor, PartitionSelection, messages};
 
+use crate::repository::root;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The folder `protocol-definitions` of a checkout of hazelcast-client-protocol.
@@ -28,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for difference in &differences {
         println!("{difference}");
     }
-    let list = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/wire/messages.txt");
+    let list = root().join("tests/wire/messages.txt");
     let text = published.message_list();
     if fs::read_to_string(&list).ok().as_deref() != Some(&text) {
         fs::write(&list, &text).with_context(|| format!("cannot write {}", list.display()))?;

@@ -22,6 +22,7 @@ const EXPECTED_ERRORS: [&str; 2] = [
     "write:com.hazelcast.core.IndeterminateOperationStateException",
 ];
 
+// checks: R-8
 #[test]
 fn writes_go_on_within_three_seconds_of_the_leaders_death() {
     let mut cluster = Cluster::start(3);
@@ -68,6 +69,7 @@ fn a_followers_death_loses_nothing_and_is_told() {
     report.expect_gap(GAP_MAX_MS);
 }
 
+// checks: R-7
 #[test]
 fn every_acknowledged_write_survives_the_death_of_all_nodes() {
     let mut cluster = Cluster::start(3);

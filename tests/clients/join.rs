@@ -14,6 +14,7 @@ pub(crate) const ALL: [Kind; 6] = [
     Kind::Node,
 ];
 
+// checks: R-1
 #[test]
 fn a_wrong_cluster_name_shows_each_client_its_own_message() {
     let cluster = Cluster::start(1);

@@ -68,6 +68,9 @@ impl<'a> LockOf<'a> {
 }
 
 /// Each holder gets a greater fence than the one before.
+// checks: R-14
+// covers: CPGroup.createCPGroup CPSession.createSession FencedLock.lock FencedLock.unlock
+// covers: FencedLock.getLockOwnership
 pub(crate) fn fences_grow(driver: &Driver, name: &str) {
     let lock = LockOf::new(driver, name);
     let mut last = 0;
@@ -109,6 +112,7 @@ pub(crate) fn reentrancy(driver: &Driver, name: &str) {
 }
 
 /// A timed try waits its time, no more, and takes what comes free meanwhile.
+// covers: FencedLock.tryLock
 pub(crate) fn timed_tries(driver: &Driver, name: &str) {
     let holder = LockOf::new(driver, name).by("default", "holder");
     let other = holder.by("second", "other");
@@ -153,6 +157,7 @@ pub(crate) fn waiting_in_order(driver: &Driver, name: &str) {
 }
 
 /// A destroyed lock stays destroyed.
+// covers: CPGroup.destroyCPObject
 pub(crate) fn destroyed_locks(driver: &Driver, name: &str) {
     let lock = LockOf::new(driver, name);
     lock.lock();
@@ -163,6 +168,8 @@ pub(crate) fn destroyed_locks(driver: &Driver, name: &str) {
 }
 
 /// The lock of a crashed client comes free when its session ends: not at once, not much later.
+// checks: R-15
+// covers: CPSession.heartbeatSession
 pub(crate) fn crashed_holder(driver: &Driver, cluster: &Cluster, name: &str) {
     let mut crashing = Driver::start(driver.kind, cluster.options());
     let first = LockOf::new(&crashing, name).lock();

@@ -64,6 +64,9 @@ impl<'a> MapOf<'a> {
 }
 
 /// Puts, gets and removals, and what each of them answers.
+// covers: Map.put Map.get Map.set Map.containsKey Map.containsValue Map.putIfAbsent Map.replace
+// covers: Map.replaceIfSame Map.removeIfSame Map.remove Map.delete Map.isEmpty
+// covers: Map.tryPut Map.tryRemove Map.evict
 pub(crate) fn single_records(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name);
     assert_eq!(map.put("a", "1"), Value::Null);
@@ -97,6 +100,8 @@ pub(crate) fn single_records(driver: &Driver, name: &str) {
 }
 
 /// Calls on the whole map.
+// covers: Map.putAll Map.getAll Map.size Map.isEmpty Map.keySet Map.values Map.entrySet Map.flush
+// covers: Map.fetchKeys Map.fetchEntries Map.clear Map.evictAll Map.removeAll
 pub(crate) fn whole_map(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name);
     map.ok("put_all", json!({"entries": {"a": "1", "b": "2", "c": "3"}}));
@@ -124,6 +129,9 @@ pub(crate) fn whole_map(driver: &Driver, name: &str) {
 }
 
 /// Time to live and idle time, given with each kind of write.
+// checks: R-17
+// covers: Map.putTransient Map.setTtl Map.putWithMaxIdle Map.setWithMaxIdle
+// covers: Map.putIfAbsentWithMaxIdle Map.putTransientWithMaxIdle
 pub(crate) fn life_times(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name);
     map.ok("add_listener", json!({"listener": name}));
@@ -159,6 +167,7 @@ pub(crate) fn life_times(driver: &Driver, name: &str) {
 }
 
 /// What `getEntryView` tells.
+// covers: Map.getEntryView
 pub(crate) fn entry_view(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name);
     map.ok("put", json!({"key": "timed", "value": "1", "ttl_ms": 600_000}));
@@ -174,6 +183,7 @@ pub(crate) fn entry_view(driver: &Driver, name: &str) {
 }
 
 /// Listeners with values, without, and for one key: each event once, with what it should carry.
+// covers: Map.addEntryListener Map.addEntryListenerToKey Map.removeEntryListener
 pub(crate) fn listeners(driver: &Driver, client: &str, name: &str) {
     let map = MapOf::new(driver, name).with(client, "main");
     let [full, bare, keyed] = ["full", "bare", "keyed"].map(|l| format!("{client}-{name}-{l}"));
@@ -220,6 +230,7 @@ pub(crate) fn listeners(driver: &Driver, client: &str, name: &str) {
 }
 
 /// A batch far above what one message usually carries.
+// covers: Map.putAll Map.getAll Map.entrySet
 pub(crate) fn large_batch(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name);
     let entries: Map<String, Value> =
@@ -244,6 +255,7 @@ pub(crate) fn large_value(driver: &Driver, name: &str) {
 }
 
 /// Locks of a key: who waits, who is refused, and what passes.
+// covers: Map.lock Map.tryLock Map.unlock Map.isLocked Map.forceUnlock Map.tryPut Map.tryRemove
 pub(crate) fn key_locks(driver: &Driver, name: &str) {
     let owner = MapOf::new(driver, name).with("default", "owner");
     let other = MapOf::new(driver, name).with("second", "other");

@@ -12,6 +12,9 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDS_PER_NODE: usize = 500;
 
 /// Every call of a set, and its listener.
+// covers: Set.add Set.addAll Set.size Set.contains Set.containsAll Set.remove
+// covers: Set.compareAndRemoveAll Set.compareAndRetainAll Set.getAll Set.isEmpty Set.clear
+// covers: Set.addListener Set.removeListener Client.destroyProxy
 pub(crate) fn sets(driver: &Driver, name: &str) {
     let ok = |call: &str, mut fields: Value| {
         fields["op"] = json!(format!("set.{call}"));
@@ -51,6 +54,8 @@ pub(crate) fn sets(driver: &Driver, name: &str) {
 }
 
 /// Ids asked of different nodes never meet.
+// checks: R-16
+// covers: FlakeIdGenerator.newIdBatch
 pub(crate) fn flake_ids(driver: &Driver, cluster: &Cluster, name: &str) {
     let mut all = BTreeSet::new();
     for node in 0..3 {
@@ -72,6 +77,8 @@ pub(crate) fn flake_ids(driver: &Driver, cluster: &Cluster, name: &str) {
 }
 
 /// Objects are listed, and their creation and end are told.
+// covers: Client.createProxy Client.destroyProxy Client.getDistributedObjects
+// covers: Client.addDistributedObjectListener Client.removeDistributedObjectListener
 pub(crate) fn distributed_objects(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name).with("second", "main");
     driver.ok(json!({"op": "objects.add_listener", "listener": name}));
@@ -93,6 +100,7 @@ pub(crate) fn distributed_objects(driver: &Driver, name: &str) {
 }
 
 /// A client that was told one address learns of every node.
+// covers: Client.authentication Client.addClusterViewListener Client.localBackupListener
 pub(crate) fn members(driver: &Driver, cluster: &Cluster) {
     let expected: BTreeSet<u64> = (0..3).map(|i| u64::from(cluster.client_port(i))).collect();
     wait_until("the member list", EVENT_TIMEOUT, || {
@@ -103,6 +111,7 @@ pub(crate) fn members(driver: &Driver, cluster: &Cluster) {
 }
 
 /// What one client changes leaves the near cache of the other.
+// covers: Map.addNearCacheInvalidationListener Map.fetchNearCacheInvalidationMetadata
 pub(crate) fn near_cache(driver: &Driver, name: &str) {
     let near = MapOf::new(driver, name);
     let far = near.with("second", "main");
@@ -136,6 +145,7 @@ pub(crate) fn near_cache(driver: &Driver, name: &str) {
 }
 
 /// Java classes with and without a serializer, read by a client that has not seen the class.
+// covers: Client.sendSchema Client.fetchSchema
 pub(crate) fn java_classes(driver: &Driver, name: &str) {
     let writer = MapOf::new(driver, name);
     let reader = writer.with("second", "main");
@@ -152,6 +162,9 @@ pub(crate) fn java_classes(driver: &Driver, name: &str) {
 }
 
 /// Calls outside the tier fail at once, name themselves, and leave the connection usable.
+// checks: R-2
+// covers: Map.addIndex Map.keySetWithPredicate Map.executeOnKey Map.aggregate Queue.offer
+// covers: Sql.execute
 pub(crate) fn refused_calls(driver: &Driver, name: &str) {
     let map = MapOf::new(driver, name);
     map.put("a", "1");

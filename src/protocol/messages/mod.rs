@@ -16,6 +16,7 @@ use crate::client_message::ClientMessage;
 use crate::frame::DecodeError;
 use crate::message::{MessageDescriptor, MessageVisitor};
 
+// req: R-4
 macro_rules! services {
     ($($name:ident $module:ident,)*) => {
         /// Any supported request. Match it without `_`: a new message then asks for its handler.

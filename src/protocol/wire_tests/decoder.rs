@@ -112,6 +112,7 @@ proptest! {
     }
 }
 
+// checks: R-5
 #[test]
 fn fragmented_messages_may_interleave_with_each_other_and_with_whole_ones() {
     let whole = wire(&put_of(10));

@@ -13,6 +13,7 @@ use crate::{ClientMessage, Data, ExceptionCode, FrameFlags, Message, PartitionId
 const BACKUP_ACKS_AT: usize = 18;
 const FLAGS_HIGH_BYTE_AT: usize = 5;
 
+// checks: R-4
 #[test]
 fn every_captured_message_is_read_and_written_as_the_real_peers_do() {
     let mut checked = BTreeMap::<String, usize>::new();

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::{from_hex, wire_data};
 use crate::fuzzing::read_anything;
 
+// checks: R-3
 #[test]
 fn the_corpus_of_the_fuzz_target_is_read_without_a_panic() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/read_anything");

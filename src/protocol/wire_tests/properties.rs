@@ -282,6 +282,7 @@ fn a_missing_or_null_parameter_is_an_error_that_names_it() {
     assert_eq!(field(error), ("key", FieldError::UnexpectedNull));
 }
 
+// checks: R-6
 #[test]
 fn equality_of_data_begins_behind_the_partition_hash() {
     let plain = Data::from_parts(-11, b"a");

@@ -121,6 +121,7 @@ fn flip_all_over(name: &str, open: Open, per_file: usize) {
     assert!(named > 30, "{name}: only {named} flips were noticed");
 }
 
+// checks: R-9
 #[test]
 fn a_flipped_byte_in_the_sled_log_is_harmless_or_named() {
     flip_all_over(LOGS[0].0, LOGS[0].1, 60);
@@ -152,6 +153,7 @@ fn a_shortened_file_is_named() {
     }
 }
 
+// checks: R-10
 #[test]
 fn a_log_that_was_exchanged_for_an_older_one_is_behind_its_mark() {
     for (name, open) in LOGS {

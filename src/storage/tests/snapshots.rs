@@ -70,6 +70,7 @@ fn a_snapshot_is_found_again_and_the_newest_two_are_kept() {
     assert_content(&next, 40);
 }
 
+// checks: R-12
 #[test]
 fn what_was_not_finished_leaves_nothing_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();

@@ -113,6 +113,7 @@ builder!(Sled, SledLog, SledLog::open);
 builder!(File, FileLog, FileLog::open);
 builder!(FileInline, FileLog, FileLog::open_inline);
 
+// checks: R-11
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sled_log_passes_the_suite_of_openraft() {
     Suite::test_all(Sled).await.unwrap();

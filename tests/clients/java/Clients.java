@@ -27,7 +27,8 @@ final class Clients {
         config.getConnectionStrategyConfig().setReconnectMode(mode);
         config.getConnectionStrategyConfig()
                 .getConnectionRetryConfig()
-                .setClusterConnectTimeoutMillis(Values.number(options, "connect_timeout_ms", 60_000));
+                .setClusterConnectTimeoutMillis(
+                        Values.number(options, "connect_timeout_ms", 60_000));
         property(config, options, "heartbeat_interval_ms", "hazelcast.client.heartbeat.interval");
         property(config, options, "heartbeat_timeout_ms", "hazelcast.client.heartbeat.timeout");
         property(config, options, "statistics", "hazelcast.client.statistics.enabled");

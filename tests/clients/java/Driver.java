@@ -17,8 +17,8 @@ import java.util.concurrent.Executors;
  * a line on standard output, events as lines between them. The protocol is described in the README
  * of the folder above.
  *
- * <p>Each command runs on the thread it names, since locks belong to threads; commands of one thread
- * run in order, and a blocking call holds up its own thread only.
+ * <p>Each command runs on the thread it names, since locks belong to threads; commands of one
+ * thread run in order, and a blocking call holds up its own thread only.
  */
 public final class Driver {
     private static final PrintStream OUT =

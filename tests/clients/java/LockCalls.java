@@ -15,7 +15,8 @@ final class LockCalls {
                 return Values.encode(
                         command.has("timeout_ms")
                                 ? lock.tryLockAndGetFence(
-                                        command.get("timeout_ms").getAsLong(), TimeUnit.MILLISECONDS)
+                                        command.get("timeout_ms").getAsLong(),
+                                        TimeUnit.MILLISECONDS)
                                 : lock.tryLockAndGetFence());
             case "unlock":
                 lock.unlock();

@@ -54,7 +54,8 @@ final class MapCalls {
         }
     }
 
-    private JsonElement write(IMap<Object, Object> map, String call, Object key, JsonObject command) {
+    private JsonElement write(
+            IMap<Object, Object> map, String call, Object key, JsonObject command) {
         Object value = Values.decode(command.get("value"));
         boolean timed = command.has("ttl_ms");
         boolean idle = command.has("max_idle_ms");
@@ -173,7 +174,8 @@ final class MapCalls {
                 map.addIndex(IndexType.HASH, "name");
                 return null;
             case "key_set_where":
-                return Values.encodeAll(map.keySet(Predicates.sql(command.get("sql").getAsString())));
+                String sql = command.get("sql").getAsString();
+                return Values.encodeAll(map.keySet(Predicates.sql(sql)));
             case "aggregate_count":
                 return Values.encode(map.aggregate(Aggregators.count()));
             case "load_all":

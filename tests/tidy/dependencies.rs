@@ -1,0 +1,79 @@
+//! What the manifests may ask for.
+
+use crate::tree::{Text, expect_none, texts};
+
+/// What any pure crate may stand on.
+const PURE: [&str; 4] = ["bytes", "serde", "thiserror", "tracing"];
+/// A pure crate and what it may have beyond that.
+const PURE_CRATES: [(&str, &[&str]); 3] = [
+    ("src/protocol/Cargo.toml", &[]),
+    // The image of a snapshot: docs/decisions, sans-io crates.
+    ("src/machine/Cargo.toml", &["postcard"]),
+    ("src/endpoint/Cargo.toml", &["statekeeper-machine", "statekeeper-protocol"]),
+];
+/// Versions that are pinned exactly, and where the reason stands.
+const PINNED: [(&str, &str); 2] = [("openraft", "0001"), ("sled", "0002")];
+
+#[test]
+fn pure_crates_depend_on_pure_crates() {
+    let mut faults = Vec::new();
+    for (path, allowed) in PURE_CRATES {
+        for name in dependencies_in(&manifest(path).content, "[dependencies]") {
+            if !PURE.contains(&name.as_str()) && !allowed.contains(&name.as_str()) {
+                faults.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    expect_none("dependencies of pure crates", &faults);
+}
+
+#[test]
+fn versions_are_written_once() {
+    let mut faults = Vec::new();
+    for text in manifests() {
+        let section = ["[dependencies]", "[dev-dependencies]", "[build-dependencies]"];
+        for (number, line) in lines_in(&text.content, &section) {
+            if !line.contains("workspace = true") {
+                faults.push(format!("{}:{number}: {line}", text.path));
+            }
+        }
+    }
+    expect_none("versions outside [workspace.dependencies]", &faults);
+}
+
+#[test]
+fn lines_that_change_under_us_are_pinned() {
+    let root = manifest("Cargo.toml").content;
+    for (name, decision) in PINNED {
+        let line = root.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
+        assert!(line.contains("\"="), "{name} must be pinned, see decision {decision}: {line}");
+    }
+}
+
+fn manifests() -> impl Iterator<Item = Text> {
+    let fuzz = |text: &Text| text.path.contains("/fuzz/");
+    texts().into_iter().filter(move |text| text.path.ends_with("Cargo.toml") && !fuzz(text))
+}
+
+fn manifest(path: &str) -> Text {
+    manifests().find(|text| text.path == path).unwrap_or_else(|| panic!("{path} is missing"))
+}
+
+fn dependencies_in(manifest: &str, section: &str) -> Vec<String> {
+    lines_in(manifest, &[section])
+        .map(|(_, line)| line.split(['.', ' ', '=']).next().unwrap().to_owned())
+        .collect()
+}
+
+/// Lines with something on them below one of these headings.
+fn lines_in<'a>(manifest: &'a str, headings: &'a [&str]) -> impl Iterator<Item = (usize, &'a str)> {
+    let mut inside = false;
+    manifest.lines().enumerate().filter_map(move |(index, line)| {
+        if line.starts_with('[') {
+            inside = headings.contains(&line);
+            return None;
+        }
+        let says_something = !line.is_empty() && !line.starts_with('#');
+        (inside && says_something).then_some((index + 1, line))
+    })
+}
