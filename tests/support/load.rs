@@ -113,6 +113,7 @@ impl Load {
 struct Written {
     number: usize,
     chain: Register,
+    chain_acked: Vec<u64>,
     counter: Register,
     once_acked: Vec<(String, u64)>,
     once_unknown: BTreeMap<String, u64>,
@@ -162,6 +163,7 @@ impl Writer {
         let written = Written {
             number,
             chain: Register::default(),
+            chain_acked: Vec::new(),
             counter: Register::default(),
             once_acked: Vec::new(),
             once_unknown: BTreeMap::new(),
@@ -197,6 +199,7 @@ impl Writer {
                     self.violation(format!("{key}: put of {value} found {old:?} in {chain}"));
                 }
                 self.written.chain.known = Some(value);
+                self.written.chain_acked.push(value);
                 self.progress.acknowledged();
             }
             Outcome::NotApplied => {}
@@ -318,9 +321,10 @@ impl Report {
         self.written.iter().map(|written| written.unknown).sum()
     }
 
-    /// Chain values that were acknowledged last or may have come after, for each key.
-    pub(crate) fn chain_keys(&self) -> Vec<String> {
-        self.written.iter().map(Written::key).collect()
+    /// Key and value of every `put` into the chain that was acknowledged.
+    pub(crate) fn chain_acked(&self) -> Vec<(String, u64)> {
+        let of = |w: &Written| w.chain_acked.iter().map(|v| (w.key(), *v)).collect::<Vec<_>>();
+        self.written.iter().flat_map(of).collect()
     }
 
     /// Nothing was wrong during the load, and everything acknowledged is there now.

@@ -245,6 +245,24 @@ impl<A: Message> Pending<A> {
         Ok(A::decode(&answer).unwrap_or_else(|error| panic!("an answer of another type: {error}")))
     }
 
+    /// Waits without limit, and does something at each interval meanwhile.
+    pub(crate) fn keep_alive(self, interval: Duration, sign: impl Fn()) -> Result<A, CallError> {
+        loop {
+            match receive(&self.answer, interval) {
+                Err(CallError::Silent) => sign(),
+                answer => return answer.map(|answer| A::decode(&answer).unwrap()),
+            }
+        }
+    }
+
+    /// The answer if it came already.
+    pub(crate) fn peek(&self) -> Option<Result<A, CallError>> {
+        match receive(&self.answer, Duration::ZERO) {
+            Err(CallError::Silent) => None,
+            answer => Some(answer.map(|answer| A::decode(&answer).unwrap())),
+        }
+    }
+
     /// Expects that no answer comes within this time: the call waits on the server.
     pub(crate) fn keeps_waiting(&self, window: Duration) {
         match receive(&self.answer, window) {

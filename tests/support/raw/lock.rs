@@ -39,6 +39,15 @@ impl Locker {
         client.call(&request).map(drop)
     }
 
+    /// Ends the session, as a client does that shuts down.
+    pub(crate) fn close(&self, client: &RawClient) -> Result<bool, CallError> {
+        let request = cp_session::close_session::Request {
+            group_id: self.group.clone(),
+            session_id: self.session,
+        };
+        Ok(client.call(&request)?.response)
+    }
+
     /// A lock as a thread of this session sees it.
     pub(crate) fn lock<'a>(&'a self, name: &'a str, thread: i64) -> RawLock<'a> {
         RawLock { locker: self, name, thread }
