@@ -27,7 +27,7 @@ fn a_fourth_node_joins_is_promoted_and_takes_the_place_of_another() {
     assert!(!ids(&cluster, 0, "voters").contains(&id), "three voters are enough");
 
     let (status, answer) =
-        cluster.ask_admin(0, "PATCH", &format!("/v1/nodes/{id}"), Some(&json!({"role": "voter"})));
+        cluster.ask_admin(0, "PATCH", &format!("/v1/nodes/{id}"), Some(&json!({"voter": true})));
     assert!(status < 300, "{status}: {answer}");
     wait_until("the new node as a voter", CHANGE_TIMEOUT, || {
         ids(&cluster, 0, "voters").contains(&id)
@@ -80,7 +80,7 @@ fn leadership_is_handed_over_on_request_and_clients_hardly_notice() {
     load.restart_gap();
     let target = cluster.node_id(new);
     let (status, answer) =
-        cluster.ask_admin(old, "POST", "/v1/leader:transfer", Some(&json!({"node_id": target})));
+        cluster.ask_admin(old, "POST", "/v1/leader:transfer", Some(&json!({"to": target})));
     assert!(status < 300, "{status}: {answer}");
     wait_until("the new leader", CHANGE_TIMEOUT, || cluster.leader() == new);
     load.advance(WRITES_PER_PHASE, "after the transfer");
