@@ -1,12 +1,13 @@
 //! A driver process: commands as lines of JSON, answers and events as lines back.
 
 use super::kind::Kind;
+use super::network::Namespace;
 use super::{provision, tail};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -60,9 +61,18 @@ pub(crate) struct Pending {
 impl Driver {
     /// Starts the program; no client in it yet.
     pub(crate) fn spawn(kind: Kind) -> Driver {
+        Driver::run(kind, provision::driver(kind))
+    }
+
+    /// As `spawn`, on a host of its own.
+    pub(crate) fn spawn_in(kind: Kind, namespace: &Namespace) -> Driver {
+        Driver::run(kind, namespace.wrap(&provision::driver(kind)))
+    }
+
+    fn run(kind: Kind, mut command: Command) -> Driver {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("stderr")).unwrap();
-        let mut child = provision::driver(kind)
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
