@@ -1,5 +1,7 @@
 //! The map of the modules.
 
+pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod coordinator;

@@ -85,11 +85,7 @@ impl Gauges {
 impl ClientRegistry {
     /// Nobody yet.
     pub fn new(consensus: Arc<dyn Consensus>) -> Arc<Self> {
-        Arc::new(Self {
-            consensus,
-            connections: Mutex::default(),
-            next_id: AtomicU64::new(1),
-        })
+        Arc::new(Self { consensus, connections: Mutex::default(), next_id: AtomicU64::new(1) })
     }
 
     /// A number for a connection, unique in this process.

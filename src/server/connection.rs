@@ -15,9 +15,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use statekeeper_endpoint::{
-    ClientEndpoint, CloseReason, EndpointSettings, Input, Output, Ticket,
-};
+use statekeeper_endpoint::{ClientEndpoint, CloseReason, EndpointSettings, Input, Output, Ticket};
 use statekeeper_machine::{Answer, ClusterView, EventBatch, Outcome, SubmitError};
 use statekeeper_protocol::FrameDecoder;
 use tokio::net::TcpStream;
@@ -337,7 +335,9 @@ impl Connection {
     }
 }
 
-async fn next_batch(events: &mut Option<mpsc::Receiver<Arc<EventBatch>>>) -> Option<Arc<EventBatch>> {
+async fn next_batch(
+    events: &mut Option<mpsc::Receiver<Arc<EventBatch>>>,
+) -> Option<Arc<EventBatch>> {
     match events {
         Some(events) => events.recv().await,
         None => std::future::pending().await,

@@ -28,7 +28,8 @@ pub struct ClientCounters {
 
 impl Default for ClientCounters {
     fn default() -> Self {
-        let rows = MessageType::published().map(|(message, name)| (message, (name, AtomicU64::new(0))));
+        let rows =
+            MessageType::published().map(|(message, name)| (message, (name, AtomicU64::new(0))));
         Self {
             connections: AtomicU64::new(0),
             refused: AtomicU64::new(0),

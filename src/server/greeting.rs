@@ -45,7 +45,8 @@ mod tests {
     #[test]
     fn three_bytes_tell_the_protocols_apart() {
         let all = [(b"CP2", Greeting::Client), (b"CB2", Greeting::OldClient)];
-        let others = [(b"HZC", Greeting::Member), (b"SKN", Greeting::Peer), (b"GET", Greeting::Other)];
+        let others =
+            [(b"HZC", Greeting::Member), (b"SKN", Greeting::Peer), (b"GET", Greeting::Other)];
         for (bytes, greeting) in all.into_iter().chain(others) {
             assert_eq!(Greeting::of(bytes), greeting);
         }
