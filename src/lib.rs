@@ -1,5 +1,6 @@
 //! The map of the modules.
 
+pub mod admin;
 pub mod bootstrap;
 pub mod config;
 pub mod consensus;
