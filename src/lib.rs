@@ -1,9 +1,12 @@
 //! The map of the modules.
 
+pub mod bootstrap;
 pub mod config;
 pub mod consensus;
 pub mod coordinator;
 pub mod discovery;
+pub mod raft;
 pub mod seed;
+pub mod server;
 pub mod storage;
 pub mod telemetry;

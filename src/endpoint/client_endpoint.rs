@@ -1,165 +1,35 @@
 //! `ClientEndpoint`: our side of one client connection.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use statekeeper_machine::{
-    Answer, ClientUuid, ClusterId, ClusterView, Command, EventBatch, MemberUuid, Name, Outcome,
-    Query, SubmitError,
-};
-use statekeeper_protocol::{ClientMessage, EncodedMessage};
+use statekeeper_machine::{Answer, ClusterView, EventBatch, Outcome, SubmitError};
+use statekeeper_protocol::messages::client::{authentication, authentication_custom, ping};
+use statekeeper_protocol::{ClientMessage, CorrelationId, Message, MessageType, ProtocolUuid};
 
-/// A command or query on its way; unique within one endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
+use crate::authentication::Authentication;
+use crate::call::{Call, check_size};
+use crate::close_reason::CloseReason;
+use crate::cluster_view::{ClusterViewListener, emitter};
+use crate::dispatch::dispatch;
+use crate::exception::Failure;
+use crate::in_flight::{Follow, InFlight, Pending, may_wait};
+use crate::input::Input;
+use crate::limits;
+use crate::listeners::{Emitter, Listeners};
+use crate::output::{Output, Ticket};
+use crate::registration::RegistrationIds;
+use crate::settings::EndpointSettings;
+use crate::step::{Handled, Step};
+use crate::summary::EndpointSummary;
 
-/// What an endpoint must know of its node; the same for every connection of it.
-#[derive(Clone, Debug)]
-pub struct EndpointSettings {
-    /// This node, as clients call it.
-    pub member: MemberUuid,
-    /// The cluster; constant once it is founded.
-    pub cluster_id: ClusterId,
-    /// What clients must ask for (`state-store.cluster`).
-    pub cluster_name: Name,
-    /// Host of `client.advertise`.
-    pub client_host: Name,
-    /// Port of `client.advertise`.
-    pub client_port: u16,
-    /// A client silent for this long is closed (`hazelcast.max.no.heartbeat.seconds`).
-    pub silence_max: Duration,
-    /// A connection must have authenticated within this time.
-    pub authentication_timeout: Duration,
-    /// Bounds.
-    pub limits: EndpointLimits,
-}
-
-/// Bounds of one conversation, from the configuration (`limits.*`).
-#[derive(Clone, Copy, Debug)]
-pub struct EndpointLimits {
-    /// `limits.value-bytes-max`.
-    pub value_bytes_max: usize,
-    /// `limits.key-bytes-max`.
-    pub key_bytes_max: usize,
-    /// `limits.name-bytes-max`.
-    pub name_bytes_max: usize,
-    /// `limits.request-bytes-max`.
-    pub request_bytes_max: usize,
-    /// `limits.client-in-flight-max`: beyond, code 46.
-    pub in_flight_max: usize,
-    /// `limits.listeners-per-client-max`.
-    pub listeners_max: usize,
-}
-
-/// What happens to an endpoint.
-#[derive(Debug)]
-pub enum Input {
-    /// A whole message arrived.
-    Message(ClientMessage),
-    /// The answer of `Output::Submit`.
-    Completed {
-        /// Which.
-        ticket: Ticket,
-        /// Its outcome.
-        result: Result<Outcome, SubmitError>,
-    },
-    /// The answer of `Output::Read`.
-    Answered {
-        /// Which.
-        ticket: Ticket,
-        /// Its answer.
-        result: Result<Answer, SubmitError>,
-    },
-    /// Something happened in the cluster; given in log order, and before the answer of the command
-    /// that caused it.
-    Events(Arc<EventBatch>),
-    /// The members or the partition owner changed; also given once before the first message.
-    View(Arc<ClusterView>),
-    /// The deadline has come.
-    Timeout,
-}
-
-/// What an endpoint wants done, in this order.
-#[derive(Debug)]
-pub enum Output {
-    /// Write this to the client.
-    Send(EncodedMessage),
-    /// Have this applied; answer with `Input::Completed`.
-    Submit {
-        /// For the answer.
-        ticket: Ticket,
-        /// What.
-        command: Command,
-    },
-    /// Have this answered, linearizably; answer with `Input::Answered`.
-    Read {
-        /// For the answer.
-        ticket: Ticket,
-        /// What.
-        query: Query,
-    },
-    /// The client has shown who it is; larger messages are allowed from now on.
-    Authenticated(ClientInfo),
-    /// Write what is left, then end the connection.
-    Close(CloseReason),
-}
-
-/// Who a client says it is (protocol: `Client.authentication`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientInfo {
-    /// The client instance; one may have a connection to every node.
-    pub client: ClientUuid,
-    /// `JVM`, `PYH`, `NJS` and so on.
-    pub language: Name,
-    /// Its own version.
-    pub version: Name,
-    /// Its name, for instance `hz.client_1`.
-    pub name: Name,
-    /// Labels it was given.
-    pub labels: Vec<Name>,
-}
-
-/// Why an endpoint ends the connection.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CloseReason {
-    /// It sent something else before it authenticated.
-    #[error("a {message} arrived before the client authenticated")]
-    NotAuthenticated {
-        /// What it sent.
-        message: String,
-    },
-    /// It did not authenticate in time.
-    #[error("the client did not authenticate in time")]
-    AuthenticationTimeout,
-    /// It tried too often with wrong credentials.
-    #[error("authentication failed too often")]
-    AuthenticationFailures,
-    /// Nothing was heard from it.
-    #[error("nothing was heard from the client for {} s", .0.as_secs())]
-    Silent(Duration),
-    /// A message could not be read.
-    #[error("a message could not be read: {0}")]
-    Decode(String),
-    /// A snapshot skipped events that a `localOnly=false` listener should have had; the client
-    /// registers again.
-    #[error("events were skipped by a snapshot; the client must register its listener again")]
-    EventsSkipped,
-    /// The client broke off many waits or asked in a way that no limit allows.
-    #[error("limit {limit} reached")]
-    LimitReached {
-        /// The configuration key.
-        limit: &'static str,
-    },
-}
-
-/// A conversation in lists (admin API: `/v1/clients`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EndpointSummary {
-    /// Listeners registered.
-    pub listeners: usize,
-    /// Requests without an answer yet.
-    pub in_flight: usize,
-}
+/// What a client may send before it has shown who it is. spec: client-protocol 1
+const STRANGERS_MAY_SEND: [MessageType; 3] = [
+    <authentication::Request as Message>::TYPE,
+    <authentication_custom::Request as Message>::TYPE,
+    <ping::Request as Message>::TYPE,
+];
 
 /// Our side of one client connection.
 ///
@@ -168,41 +38,261 @@ pub struct EndpointSummary {
 #[derive(Debug)]
 pub struct ClientEndpoint {
     settings: Arc<EndpointSettings>,
+    now: Instant,
+    last_heard: Instant,
+    closed: bool,
+    pub(crate) authentication: Authentication,
+    view: Arc<ClusterView>,
+    cluster_view: ClusterViewListener,
+    listeners: Listeners,
+    in_flight: InFlight,
+    outputs: VecDeque<Output>,
+    /// Unsupported types that were logged.
+    logged: BTreeSet<MessageType>,
 }
 
 impl ClientEndpoint {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted. Its number tells it apart from all others of this node.
     #[must_use]
-    pub fn new(settings: Arc<EndpointSettings>, _now: Instant) -> Self {
-        Self { settings }
+    pub fn new(settings: Arc<EndpointSettings>, connection: u64, now: Instant) -> Self {
+        let ids = RegistrationIds::new(settings.member, connection);
+        Self {
+            now,
+            last_heard: now,
+            closed: false,
+            authentication: Authentication::new(now + settings.authentication_timeout),
+            view: Arc::default(),
+            cluster_view: ClusterViewListener::default(),
+            listeners: Listeners::new(ids, settings.limits.listeners_max),
+            in_flight: InFlight::default(),
+            outputs: VecDeque::new(),
+            logged: BTreeSet::new(),
+            settings,
+        }
     }
 
     /// Takes one input.
-    pub fn handle(&mut self, _input: Input, _now: Instant) {
-        let _ = &self.settings;
+    ///
+    /// # Panics
+    /// When `now` goes back.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        assert!(now >= self.now, "time never goes back");
+        self.now = now;
+        if self.closed {
+            return;
+        }
+        match input {
+            Input::Message(message) => self.receive(&message),
+            Input::Completed { ticket, result } => self.completed(ticket, result),
+            Input::Answered { ticket, result } => self.answered(ticket, result),
+            Input::Events(batch) => self.tell(&batch),
+            Input::View(view) => self.see(view),
+            Input::Timeout => self.check_time(),
+        }
     }
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When to give `Input::Timeout`.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        if self.closed {
+            return None;
+        }
+        let silent = self.last_heard + self.settings.silence_max;
+        let others = [self.authentication.deadline(), self.cluster_view.deadline()];
+        Some(others.into_iter().flatten().fold(silent, Instant::min))
     }
 
     /// Whether it must be given `Input::Events`: it has listeners. Asked after every input; the shell
     /// subscribes before it writes what that input made it write.
     #[must_use]
     pub fn wants_events(&self) -> bool {
-        false
+        self.listeners.len() > 0
     }
 
     /// Counts for lists.
     #[must_use]
     pub fn summary(&self) -> EndpointSummary {
-        EndpointSummary::default()
+        EndpointSummary {
+            listeners: self.listeners.len() + usize::from(self.cluster_view.is_registered()),
+            in_flight: self.in_flight.len(),
+        }
+    }
+
+    fn receive(&mut self, message: &ClientMessage) {
+        self.last_heard = self.now;
+        let correlation = message.correlation_id();
+        let message_type = message.message_type();
+        let is_stranger = self.authentication.client().is_none();
+        if is_stranger && !STRANGERS_MAY_SEND.contains(&message_type) {
+            let message = message_type.to_string();
+            return self.close(CloseReason::NotAuthenticated { message });
+        }
+        let limit = (limits::REQUEST_BYTES_KEY, self.settings.limits.request_bytes_max);
+        let handled = check_size("request", message.wire_bytes(), limit)
+            .and_then(|()| dispatch(message, &mut self.call(correlation)));
+        match handled {
+            // Whoever cannot even say who it is gets no explanation.
+            Err(Failure::Unreadable(error)) if is_stranger => {
+                return self.close(CloseReason::Decode(error.to_string()));
+            }
+            handled => {
+                self.log_if_unsupported(message_type, &handled);
+                self.go_on(correlation, handled, true);
+            }
+        }
+        if self.authentication.has_failed() {
+            self.close(CloseReason::AuthenticationFailures);
+        }
+    }
+
+    fn completed(&mut self, ticket: Ticket, result: Result<Outcome, SubmitError>) {
+        let Some(pending) = self.take(ticket) else { return };
+        let Pending { correlation, repeats_safely, follow, .. } = pending;
+        let handled = match (result, follow) {
+            (Ok(outcome), Follow::Outcome(then)) => then(outcome, &mut self.call(correlation)),
+            (Ok(_), Follow::Answer(_)) => Err(Failure::UnexpectedAnswer { expected: "an answer" }),
+            (Err(source), _) => Err(Failure::Submit { source, repeats_safely }),
+        };
+        self.go_on(correlation, handled, false);
+    }
+
+    fn answered(&mut self, ticket: Ticket, result: Result<Answer, SubmitError>) {
+        let Some(pending) = self.take(ticket) else { return };
+        let Pending { correlation, repeats_safely, follow, .. } = pending;
+        let handled = match (result, follow) {
+            (Ok(Answer::Refused(rejection)), _) => {
+                Err(Failure::Submit { source: SubmitError::Rejected(rejection), repeats_safely })
+            }
+            (Ok(answer), Follow::Answer(then)) => then(answer, &mut self.call(correlation)),
+            (Ok(_), Follow::Outcome(_)) => {
+                Err(Failure::UnexpectedAnswer { expected: "an outcome" })
+            }
+            (Err(source), _) => Err(Failure::Submit { source, repeats_safely }),
+        };
+        self.go_on(correlation, handled, false);
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<Pending> {
+        let pending = self.in_flight.take(ticket);
+        if pending.is_none() {
+            tracing::error!(ticket = ticket.0, "an answer came twice, or was never asked for");
+        }
+        pending
+    }
+
+    /// Takes the next step of a request, or answers it. A request that is under way already is not
+    /// stopped by the limit it passed when it came.
+    fn go_on(&mut self, correlation: CorrelationId, handled: Handled, is_new: bool) {
+        let admitted = handled.and_then(|step| self.admit(step, is_new));
+        let output = match admitted {
+            Ok(Step::Answer(message)) => Output::Send(message),
+            Ok(Step::Submit { command, then }) => {
+                let ticket = self.in_flight.insert(Pending {
+                    correlation,
+                    repeats_safely: command.repeats_safely(),
+                    waits: may_wait(&command),
+                    follow: Follow::Outcome(then),
+                });
+                Output::Submit { ticket, command }
+            }
+            Ok(Step::Read { query, then }) => {
+                let ticket = self.in_flight.insert(Pending {
+                    correlation,
+                    repeats_safely: true,
+                    waits: false,
+                    follow: Follow::Answer(then),
+                });
+                Output::Read { ticket, query }
+            }
+            Err(failure) => {
+                if let Failure::UnexpectedAnswer { .. } = failure {
+                    tracing::error!(error = %failure, "a request could not be answered");
+                }
+                Output::Send(failure.encode(correlation))
+            }
+        };
+        self.outputs.push_back(output);
+    }
+
+    fn admit(&self, step: Step, is_new: bool) -> Handled {
+        let waits = match &step {
+            Step::Answer(_) => return Ok(step),
+            Step::Submit { command, .. } => may_wait(command),
+            Step::Read { .. } => false,
+        };
+        if is_new {
+            self.in_flight.admit(waits, self.settings.limits.in_flight_max)?;
+        }
+        Ok(step)
+    }
+
+    fn call(&mut self, correlation: CorrelationId) -> Call<'_> {
+        Call {
+            correlation,
+            now: self.now,
+            settings: &self.settings,
+            view: &self.view,
+            authentication: &mut self.authentication,
+            cluster_view: &mut self.cluster_view,
+            listeners: &mut self.listeners,
+            outputs: &mut self.outputs,
+        }
+    }
+
+    fn tell(&mut self, batch: &EventBatch) {
+        if batch.gap && self.listeners.miss_skipped_events() {
+            return self.close(CloseReason::EventsSkipped);
+        }
+        let emitter = Emitter {
+            member: emitter(&self.view, self.settings.member),
+            // One partition for the life of the cluster: it has the cluster's own id.
+            partition: ProtocolUuid::from_u128(self.settings.cluster_id.0),
+        };
+        self.listeners.tell(batch, emitter, &mut self.outputs);
+    }
+
+    fn see(&mut self, view: Arc<ClusterView>) {
+        let old = std::mem::replace(&mut self.view, view);
+        self.cluster_view.change(&old, &self.view, &mut self.outputs);
+    }
+
+    fn check_time(&mut self) {
+        if self.authentication.deadline().is_some_and(|deadline| deadline <= self.now) {
+            return self.close(CloseReason::AuthenticationTimeout);
+        }
+        let silence_max = self.settings.silence_max;
+        if self.now.duration_since(self.last_heard) >= silence_max {
+            return self.close(CloseReason::Silent(silence_max));
+        }
+        self.cluster_view.repeat(&self.view, self.now, &mut self.outputs);
+    }
+
+    /// Once for each connection and type, so that an operator sees what his clients miss.
+    fn log_if_unsupported(&mut self, message_type: MessageType, handled: &Handled) {
+        let Err(failure @ (Failure::Unsupported { .. } | Failure::NoMapStore)) = handled else {
+            return;
+        };
+        let is_full = self.logged.len() >= limits::UNSUPPORTED_LOGGED_MAX;
+        let Some(client) = self.authentication.client() else { return };
+        if is_full || !self.logged.insert(message_type) {
+            return;
+        }
+        tracing::warn!(
+            message = %message_type,
+            language = %client.language,
+            version = %client.version,
+            refusal = %failure,
+            "a client asked for something that is not supported"
+        );
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.closed = true;
+        self.outputs.push_back(Output::Close(reason));
     }
 }

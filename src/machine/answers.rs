@@ -55,7 +55,7 @@ impl Machine {
             Query::SetSize { set } => Answer::Count(self.sets.size(set)),
             Query::Sets => Answer::Sets(self.sets.views()),
             Query::LockOwnership { group, name } => {
-                Answer::Ownership(self.cp.ownership(group, name))
+                self.cp.ownership(group, name).map_or_else(Answer::Refused, Answer::Ownership)
             }
             Query::Locks => Answer::Locks(self.cp.lock_views()),
             Query::Sessions => Answer::Sessions(self.cp.session_views()),

@@ -39,8 +39,8 @@ impl TryFrom<Bytes> for Blob {
 }
 
 impl Blob {
-    /// Takes serialised bytes; `None` for what the protocol counts as null (shorter than eight bytes
-    /// or type id 0).
+    /// Takes serialised bytes; `None` for what the protocol counts as null (shorter than eight
+    /// bytes or type id 0).
     #[must_use]
     pub fn new(bytes: Bytes) -> Option<Self> {
         let type_id = bytes.get(HASH_BYTES..HEADER_BYTES)?;

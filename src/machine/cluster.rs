@@ -1,7 +1,7 @@
 //! `Cluster`: what the cluster is, its nodes, and what clients are told about them.
 //!
-//! Invariants: listed nodes are described; both versions only grow; the owner is the member of the node
-//! that took office last, which is always listed while it is described.
+//! Invariants: listed nodes are described; both versions only grow; the owner is the member of the
+//! node that took office last, which is always listed while it is described.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,7 +106,8 @@ impl Cluster {
         Ok(Outcome::Done)
     }
 
-    /// Takes a node off the list. The leader stays: it owns the partitions, and an owner must be listed.
+    /// Takes a node off the list. The leader stays: it owns the partitions, and an owner must be
+    /// listed.
     pub(crate) fn unlist(&mut self, step: &mut Step<'_>, node: NodeId) -> Reply {
         if self.leader != Some(node) && self.listed.remove(&node) {
             self.members_changed(step);

@@ -67,8 +67,8 @@ pub enum ClusterCommand {
         /// Settings by map name (`map.<name>.*`), the built-in ones included.
         maps: Vec<(Name, MapSettings)>,
     },
-    /// A leader takes office: raises the partition version, names the owner, lists the leader as member
-    /// and moves every CP session's deadline by `leaderless_ms` plus one heartbeat interval.
+    /// A leader takes office: raises the partition version, names the owner, lists the leader as
+    /// member and moves every CP session's deadline by `leaderless_ms` plus one heartbeat interval.
     Office {
         /// The new leader.
         leader: NodeId,
@@ -92,14 +92,16 @@ pub enum ClusterCommand {
         /// The node.
         node: NodeId,
     },
-    /// Ends everything that is due at the entry's time: time to live, idle time, sessions, waits, leases.
+    /// Ends everything that is due at the entry's time: time to live, idle time, sessions, waits,
+    /// leases.
     Expire,
     /// Reads of maps that have an idle time or count reads for eviction, collected by the leader.
     Touch {
         /// One row for each key that was read.
         touches: Vec<Touch>,
     },
-    /// Ends all map locks and waits of a client whose last connection has been gone for long enough.
+    /// Ends all map locks and waits of a client whose last connection has been gone for long
+    /// enough.
     ReleaseMapLocks {
         /// The client.
         client: ClientUuid,
@@ -179,7 +181,8 @@ pub enum Eviction {
     Lfu,
 }
 
-/// A time to live or idle time as a call carries it (milliseconds on the wire: negative, zero, positive).
+/// A time to live or idle time as a call carries it (milliseconds on the wire: negative, zero,
+/// positive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lifetime {
     /// The map's setting.
@@ -272,7 +275,7 @@ pub enum MapChange {
     },
     /// `Map.removeAll` with the predicate that is always true: per-key removed events.
     RemoveAll,
-    /// `Map.clear`: one clear-all event with the count; locked keys go too.
+    /// `Map.clear`: all but locked keys, as real members do; one clear-all event with the count.
     Clear,
     /// `Map.evict`; answers a flag.
     Evict {

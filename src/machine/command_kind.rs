@@ -1,5 +1,5 @@
-//! What others must know about a command without applying it: whether it may wait, may be sent twice,
-//! frees memory, and how large it is.
+//! What others must know about a command without applying it: whether it may wait, may be sent
+//! twice, frees memory, and how large it is.
 
 use crate::blob::Blob;
 use crate::command::{
@@ -19,16 +19,13 @@ impl Command {
     pub fn wait_key(&self, origin: &Origin) -> Option<WaitKey> {
         match self {
             Self::Map { map, caller, change } => change.wait_key(map, *caller, Some(origin)),
-            Self::Cp(CpCommand::Lock { group, name, endpoint, uid, timeout_ms })
-                if *timeout_ms != Some(0) =>
-            {
-                Some(WaitKey::Lock {
-                    group: group.clone(),
-                    name: name.clone(),
-                    endpoint: *endpoint,
-                    uid: *uid,
-                })
-            }
+            // Without a timeout as well: a repeated call that waits already goes on waiting.
+            Self::Cp(CpCommand::Lock { group, name, endpoint, uid, .. }) => Some(WaitKey::Lock {
+                group: group.clone(),
+                name: name.clone(),
+                endpoint: *endpoint,
+                uid: *uid,
+            }),
             Self::Cluster(_)
             | Self::Object(_)
             | Self::Set { .. }
@@ -37,8 +34,8 @@ impl Command {
         }
     }
 
-    /// Whether the command may be sent again after an unknown outcome: it carries an identity of its
-    /// own, or a second application does no harm.
+    /// Whether the command may be sent again after an unknown outcome: it carries an identity of
+    /// its own, or a second application does no harm.
     #[must_use]
     pub fn repeats_safely(&self) -> bool {
         match self {
@@ -81,8 +78,8 @@ impl Command {
         }
     }
 
-    /// Whether the command frees something or keeps the cluster going: it passes even when memory or
-    /// disk run short.
+    /// Whether the command frees something or keeps the cluster going: it passes even when memory
+    /// or disk run short.
     #[must_use]
     pub fn is_relief(&self) -> bool {
         match self {
@@ -198,8 +195,7 @@ impl MapChange {
         origin: Option<&Origin>,
     ) -> Option<WaitKey> {
         match self {
-            Self::Lock { timeout_ms: Some(0), .. }
-            | Self::TryRemove { timeout_ms: 0, .. }
+            Self::TryRemove { timeout_ms: 0, .. }
             | Self::Put { mode: PutMode::Try { timeout_ms: 0 }, .. }
             | Self::Clear
             | Self::EvictAll
@@ -223,6 +219,37 @@ impl MapChange {
             | Self::SetTtl { .. }
             | Self::PutIfVersion { .. }
             | Self::RemoveIfVersion { .. } => origin.map(Origin::wait_key),
+        }
+    }
+
+    /// This change with keys and values in memory of their own, to be kept while it waits.
+    #[must_use]
+    pub(crate) fn detached(mut self) -> Self {
+        for blob in self.blobs_mut() {
+            *blob = blob.detached();
+        }
+        self
+    }
+
+    fn blobs_mut(&mut self) -> Vec<&mut Blob> {
+        match self {
+            Self::Put { key, value, .. } | Self::PutIfVersion { key, value, .. } => {
+                vec![key, value]
+            }
+            Self::PutAll { entries } => {
+                entries.iter_mut().flat_map(|(key, value)| [key, value]).collect()
+            }
+            Self::ReplaceIfSame { key, expected, value } => vec![key, expected, value],
+            Self::RemoveIfSame { key, expected } => vec![key, expected],
+            Self::Remove { key }
+            | Self::TryRemove { key, .. }
+            | Self::Evict { key }
+            | Self::SetTtl { key, .. }
+            | Self::RemoveIfVersion { key, .. }
+            | Self::Lock { key, .. }
+            | Self::Unlock { key, .. }
+            | Self::ForceUnlock { key, .. } => vec![key],
+            Self::RemoveAll | Self::Clear | Self::EvictAll | Self::Configure(_) => Vec::new(),
         }
     }
 
@@ -298,4 +325,50 @@ impl Query {
 
 fn blob_bytes(blob: &Blob) -> u64 {
     blob.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::LockEndpoint;
+    use crate::ids::{InvocationUid, NodeId, SessionId, ThreadId};
+
+    const ORIGIN: Origin = Origin { node: NodeId(1), start: 1, sequence: 1, answered_below: 1 };
+
+    /// A client may repeat a call that waits as one that does not want to: the call goes on
+    /// waiting, so whoever proposed it must know which event will answer it.
+    #[test]
+    fn a_lock_call_without_a_timeout_has_a_wait_as_well() {
+        let lock = |timeout_ms| {
+            Command::Cp(CpCommand::Lock {
+                group: Name::from("default"),
+                name: Name::from("l"),
+                endpoint: LockEndpoint { session: SessionId(1), thread: ThreadId(1) },
+                uid: InvocationUid(1),
+                timeout_ms,
+            })
+        };
+        let map_lock = |timeout_ms| Command::Map {
+            map: Name::from("m"),
+            caller: Caller::default(),
+            change: MapChange::Lock {
+                key: Blob::string("k"),
+                lease_ms: None,
+                timeout_ms,
+                reference: 1,
+            },
+        };
+        for command in [lock, map_lock as fn(_) -> _] {
+            let known = command(None).wait_key(&ORIGIN);
+            assert!(known.is_some());
+            assert_eq!(command(Some(0)).wait_key(&ORIGIN), known);
+        }
+    }
+
+    #[test]
+    fn a_write_that_will_not_wait_has_no_wait() {
+        let change = MapChange::TryRemove { key: Blob::string("k"), timeout_ms: 0 };
+        let command = Command::Map { map: Name::from("m"), caller: Caller::default(), change };
+        assert_eq!(command.wait_key(&ORIGIN), None);
+    }
 }

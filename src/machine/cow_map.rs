@@ -1,8 +1,9 @@
 //! `CowMap`: an ordered map in chunks that can be frozen cheaply.
 //!
 //! Invariant: `bounds[i]` is not above any key of chunk `i`, and every key of chunk `i` is below
-//! `bounds[i + 1]`; no chunk is empty. A frozen copy shares all chunks; a later write copies the one
-//! chunk it touches. How records are spread over chunks depends on history and is not part of the state.
+//! `bounds[i + 1]`; no chunk is empty. A frozen copy shares all chunks; a later write copies the
+//! one chunk it touches. How records are spread over chunks depends on history and is not part of
+//! the state.
 
 use std::sync::Arc;
 

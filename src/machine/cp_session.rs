@@ -1,7 +1,7 @@
 //! `Cp`: groups, their sessions, and the fenced locks those hold.
 //!
-//! Invariant: every holder and waiter of a lock belongs to a session that lives. A session ends by a
-//! call or by its deadline, and takes all it held with it.
+//! Invariant: every holder and waiter of a lock belongs to a session that lives. A session ends by
+//! a call or by its deadline, and takes all it held with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,9 +58,16 @@ impl Cp {
 
     /// What `bytes` must say.
     pub(crate) fn recount(&self) -> u64 {
-        let rows = self.groups.len() + self.sessions.len() + self.destroyed.len();
-        let locks: u64 = self.locks.values().map(FencedLock::bytes).sum();
-        ROW_BYTES * rows as u64 + locks
+        let groups: u64 = self.groups.keys().map(|name| row_bytes([name])).sum();
+        let sessions = self.sessions.iter();
+        let sessions: u64 =
+            sessions.map(|((group, _), state)| row_bytes([group, &state.endpoint_name])).sum();
+        let locks = self.locks.iter();
+        let locks: u64 = locks.map(|((group, name), lock)| lock_bytes(group, name, lock)).sum();
+        let destroyed = self.destroyed.iter();
+        let destroyed: u64 =
+            destroyed.map(|(group, service, name)| row_bytes([group, service, name])).sum();
+        groups + sessions + locks + destroyed
     }
 
     /// Applies a command.
@@ -132,9 +139,11 @@ impl Cp {
         expired: bool,
     ) -> bool {
         let Some(state) = self.sessions.remove(&(group.clone(), session)) else { return false };
-        self.bytes -= ROW_BYTES;
+        self.bytes -= row_bytes([group, &state.endpoint_name]);
         step.deadlines.remove(state.until, due(group, session));
-        let names: Vec<Name> = self.locks_of(group).map(|(name, _)| name.clone()).collect();
+        // Most locks have nothing to do with the session, and many sessions may end at once.
+        let concerned = self.locks_of(group).filter(|(_, lock)| lock.concerns(session));
+        let names: Vec<Name> = concerned.map(|(name, _)| name.clone()).collect();
         for name in names {
             self.on_lock(step, group, &name, |lock, cx| lock.end_session(cx, session));
         }
@@ -173,8 +182,11 @@ impl Cp {
         Some(Group { name: name.clone(), seed: 0, id: state.id })
     }
 
-    pub(crate) fn ownership(&self, group: &Name, name: &Name) -> Ownership {
-        self.locks.get(&(group.clone(), name.clone())).map_or(FREE, FencedLock::ownership)
+    /// Who holds a lock; refused for one that is destroyed.
+    pub(crate) fn ownership(&self, group: &Name, name: &Name) -> Result<Ownership, Rejection> {
+        self.refuse_destroyed(group, name)?;
+        let lock = self.locks.get(&(group.clone(), name.clone()));
+        Ok(lock.map_or(FREE, FencedLock::ownership))
     }
 
     pub(crate) fn lock_views(&self) -> Vec<LockView> {
@@ -209,7 +221,7 @@ impl Cp {
         }
         for ((group, name), lock) in &self.locks {
             for (until, caller) in lock.deadlines() {
-                step.deadlines.add(until, Due::Wait(wait_key(group, name, caller)));
+                step.deadlines.add(until, Due::Wait(Box::new(wait_key(group, name, caller))));
             }
         }
         self.bytes = self.recount();
@@ -220,7 +232,7 @@ impl Cp {
             if self.groups.len() >= limits::CP_GROUPS_MAX {
                 return Err(limits::reached("cp-groups-max", limits::CP_GROUPS_MAX));
             }
-            self.bytes += ROW_BYTES;
+            self.bytes += row_bytes([name]);
         }
         // Groups are never removed, so their number is the next id.
         let id = self.groups.len() as i64 + 1;
@@ -242,9 +254,9 @@ impl Cp {
         let session = SessionId(state.last_session);
         let until = step.now.plus_ms(settings.time_to_live_ms);
         step.deadlines.add(until, due(&group, session));
+        self.bytes += row_bytes([&group, &endpoint_name]);
         let state = Session { endpoint_name, client, created_at: step.now, until };
         self.sessions.insert((group, session), state);
-        self.bytes += ROW_BYTES;
         Ok(Outcome::Session {
             session,
             time_to_live_ms: settings.time_to_live_ms,
@@ -277,13 +289,13 @@ impl Cp {
         if self.destroyed.len() >= limits::CP_TOMBSTONES_MAX {
             return Err(limits::reached("cp-tombstones-max", limits::CP_TOMBSTONES_MAX));
         }
-        self.bytes += ROW_BYTES;
         let (group, service, name) = object.clone();
+        self.bytes += row_bytes([&group, &service, &name]);
         self.destroyed.insert(object);
         if &*service == LOCK_SERVICE
             && let Some(lock) = self.locks.remove(&(group.clone(), name.clone()))
         {
-            self.bytes -= lock.bytes();
+            self.bytes -= lock_bytes(&group, &name, &lock);
             let mut cx = LockStep::new(step.now, &mut self.last_fence);
             lock.destroy(&mut cx, &name);
             tell(step, &group, &name, cx);
@@ -293,17 +305,23 @@ impl Cp {
 
     /// Refuses destroyed locks and sessions that do not live.
     fn admit(&self, group: &Name, name: &Name, session: SessionId) -> Result<(), Rejection> {
-        if !self.destroyed.is_empty() {
-            let object = (group.clone(), Name::from(LOCK_SERVICE), name.clone());
-            if self.destroyed.contains(&object) {
-                return Err(Rejection::ObjectDestroyed { name: name.clone() });
-            }
-        }
+        self.refuse_destroyed(group, name)?;
         if self.sessions.contains_key(&(group.clone(), session)) {
             Ok(())
         } else {
             Err(Rejection::SessionUnknown { session })
         }
+    }
+
+    fn refuse_destroyed(&self, group: &Name, name: &Name) -> Result<(), Rejection> {
+        if self.destroyed.is_empty() {
+            return Ok(());
+        }
+        let object = (group.clone(), Name::from(LOCK_SERVICE), name.clone());
+        if self.destroyed.contains(&object) {
+            return Err(Rejection::ObjectDestroyed { name: name.clone() });
+        }
+        Ok(())
     }
 
     /// Changes a lock, tells whose wait ended, and lets go of a lock nothing is known of any more.
@@ -316,10 +334,11 @@ impl Cp {
     ) -> R {
         let id = (group.clone(), name.clone());
         let mut before = 0;
-        let lock = self.locks.entry(id).and_modify(|lock| before = lock.bytes()).or_default();
+        let lock = self.locks.entry(id);
+        let lock = lock.and_modify(|lock| before = lock_bytes(group, name, lock)).or_default();
         let mut cx = LockStep::new(step.now, &mut self.last_fence);
         let result = act(lock, &mut cx);
-        let mut after = lock.bytes();
+        let mut after = lock_bytes(group, name, lock);
         let idle = lock.is_idle();
         tell(step, group, name, cx);
         if idle {
@@ -339,18 +358,26 @@ impl Cp {
     }
 }
 
+fn row_bytes<const N: usize>(names: [&Name; N]) -> u64 {
+    ROW_BYTES + names.iter().map(|name| name.len() as u64).sum::<u64>()
+}
+
+fn lock_bytes(group: &Name, name: &Name, lock: &FencedLock) -> u64 {
+    lock.bytes() + (group.len() + name.len()) as u64
+}
+
 fn due(group: &Name, session: SessionId) -> Due {
     Due::Session { group: group.clone(), session }
 }
 
 fn tell(step: &mut Step<'_>, group: &Name, name: &Name, cx: LockStep<'_>) {
     if let Some((at, caller)) = cx.began {
-        step.deadlines.add(at, Due::Wait(wait_key(group, name, caller)));
+        step.deadlines.add(at, Due::Wait(Box::new(wait_key(group, name, caller))));
     }
     for Ended { caller, until, reply } in cx.ended {
         let wait = wait_key(group, name, caller);
         if let Some(at) = until {
-            step.deadlines.remove(at, Due::Wait(wait.clone()));
+            step.deadlines.remove(at, Due::Wait(Box::new(wait.clone())));
         }
         step.events.push(Event::WaitEnded { wait, reply });
     }

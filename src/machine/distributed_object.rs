@@ -42,24 +42,24 @@ impl Objects {
         self.bytes = self.recount();
     }
 
-    /// Makes an object known.
-    pub(crate) fn create(
-        &mut self,
-        step: &mut Step<'_>,
-        object: (Name, Name),
-        client: ClientUuid,
-    ) -> Result<(), Rejection> {
-        if self.objects.contains(&object) {
-            return Ok(());
-        }
-        if self.objects.len() >= limits::OBJECTS_MAX {
+    /// Whether there is room for those that are new.
+    pub(crate) fn admit(&self, objects: &BTreeSet<&(Name, Name)>) -> Result<(), Rejection> {
+        let new = objects.iter().filter(|object| !self.objects.contains(**object)).count();
+        if new > 0 && self.objects.len() + new > limits::OBJECTS_MAX {
             return Err(limits::reached("limits.objects-max", limits::OBJECTS_MAX));
+        }
+        Ok(())
+    }
+
+    /// Makes an object known.
+    pub(crate) fn create(&mut self, step: &mut Step<'_>, object: (Name, Name), client: ClientUuid) {
+        if self.objects.contains(&object) {
+            return;
         }
         self.bytes += object_bytes(&object);
         self.objects.insert(object.clone());
         let (service, name) = object;
         step.events.push(Event::Object { service, name, client, created: true });
-        Ok(())
     }
 
     /// Forgets an object; tells so if it was known or held data.
@@ -82,12 +82,14 @@ impl Objects {
 
     /// Keeps schemas; one that is known stays as it is, since its id is a hash of it.
     pub(crate) fn put_schemas(&mut self, schemas: Vec<(i64, Bytes)>) -> Reply {
+        let new = schemas.iter().map(|(id, _)| id).filter(|id| !self.schemas.contains_key(id));
+        let new = new.collect::<BTreeSet<_>>().len();
+        if new > 0 && self.schemas.len() + new > limits::SCHEMAS_MAX {
+            return Err(limits::reached("schemas-max", limits::SCHEMAS_MAX));
+        }
         for (id, schema) in schemas {
             if self.schemas.contains_key(&id) {
                 continue;
-            }
-            if self.schemas.len() >= limits::SCHEMAS_MAX {
-                return Err(limits::reached("schemas-max", limits::SCHEMAS_MAX));
             }
             self.bytes += schema_bytes(&schema);
             // Out of the buffer it came in, which may be large.

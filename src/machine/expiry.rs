@@ -1,8 +1,9 @@
 //! Everything that ends by time, ordered by (deadline, key).
 //!
-//! Two lists: what ends with the first entry at or after its deadline (times to live, leases, sessions,
-//! waits), and idle records, which end only by an explicit `Expire`, after the leader has brought in the
-//! reads it knows of. Both are derived from the state and rebuilt when a snapshot is restored.
+//! Two lists: what ends with the first entry at or after its deadline (times to live, leases,
+//! sessions, waits), and idle records, which end only by an explicit `Expire`, after the leader has
+//! brought in the reads it knows of. Both are derived from the state and rebuilt when a snapshot is
+//! restored.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +15,24 @@ use crate::ids::{ClusterTime, Name, SessionId};
 /// before the waits for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
-    Record { map: Name, key: Blob },
-    Session { group: Name, session: SessionId },
-    Lease { map: Name, key: Blob },
-    Wait(WaitKey),
+    Record {
+        map: Name,
+        key: Blob,
+    },
+    Session {
+        group: Name,
+        session: SessionId,
+    },
+    Lease {
+        map: Name,
+        key: Blob,
+    },
+    /// Boxed: a map with times to live has one entry of this size for each record.
+    Wait(Box<WaitKey>),
 }
 
 /// Deadlines in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Deadlines {
     fixed: BTreeSet<(ClusterTime, Due)>,
     idle: BTreeSet<(ClusterTime, Due)>,

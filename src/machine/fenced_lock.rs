@@ -1,14 +1,15 @@
 //! `FencedLock`: who holds one lock, who waits, and which answers were given.
 //!
-//! Invariants: nobody waits for a free lock; an endpoint waits at most once; the fence of every new hold
-//! is drawn from a counter of the machine, so it is above all earlier ones of any lock, whatever became
-//! of the lock in between. A call repeated under its invocation uid gets the answer of its first.
+//! Invariants: nobody waits for a free lock; an endpoint waits at most once; the fence of every new
+//! hold is drawn from a counter of the machine, so it is above all earlier ones of any lock,
+//! whatever became of the lock in between. A call repeated under its invocation uid gets the answer
+//! of its first.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounting::ROW_BYTES;
+use crate::accounting::{MEMO_BYTES, ROW_BYTES};
 use crate::command::LockEndpoint;
 use crate::event::WaitKey;
 use crate::ids::{ClusterTime, Fence, InvocationUid, Name, SessionId, ThreadId};
@@ -30,8 +31,8 @@ pub(crate) struct LockCaller {
     pub(crate) uid: InvocationUid,
 }
 
-/// Which answer is remembered: a uid is drawn for each call, but a client that draws one twice shall not
-/// get a fence for an unlock.
+/// Which answer is remembered: a uid is drawn for each call, but a client that draws one twice
+/// shall not get a fence for an unlock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Call {
     Lock,
@@ -162,6 +163,13 @@ impl FencedLock {
         true
     }
 
+    /// Whether the end of this session would change anything here.
+    pub(crate) fn concerns(&self, session: SessionId) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.endpoint.session == session)
+            || self.memos_of(session).next().is_some()
+            || self.waits.iter().any(|wait| wait.caller.endpoint.session == session)
+    }
+
     /// Ends everything of a session: its waits, its hold, its memos.
     pub(crate) fn end_session(&mut self, cx: &mut LockStep<'_>, session: SessionId) {
         let waits = std::mem::take(&mut self.waits);
@@ -172,10 +180,7 @@ impl FencedLock {
                 self.waits.push_back(wait);
             }
         }
-        let endpoint = |thread| LockEndpoint { session, thread: ThreadId(thread) };
-        let first = (endpoint(i64::MIN), InvocationUid(0), Call::Lock);
-        let last = (endpoint(i64::MAX), InvocationUid(u128::MAX), Call::Unlock);
-        let memos: Vec<MemoKey> = self.memos.range(first..=last).map(|(key, _)| *key).collect();
+        let memos: Vec<MemoKey> = self.memos_of(session).copied().collect();
         self.drop_memos(memos);
         if self.hold.as_ref().is_some_and(|hold| hold.endpoint.session == session) {
             self.hand_over(cx);
@@ -237,7 +242,7 @@ impl FencedLock {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        ROW_BYTES * (1 + self.waits.len() as u64 + self.memos.len() as u64)
+        ROW_BYTES * (1 + self.waits.len() as u64) + MEMO_BYTES * self.memos.len() as u64
     }
 
     fn take(&mut self, cx: &mut LockStep<'_>, endpoint: LockEndpoint) -> Fence {
@@ -263,6 +268,13 @@ impl FencedLock {
             let reply = self.remember(wait.caller, Call::Lock, Err(why.clone()));
             cx.end(wait, reply);
         }
+    }
+
+    fn memos_of(&self, session: SessionId) -> impl Iterator<Item = &MemoKey> {
+        let endpoint = |thread| LockEndpoint { session, thread: ThreadId(thread) };
+        let first = (endpoint(i64::MIN), InvocationUid(0), Call::Lock);
+        let last = (endpoint(i64::MAX), InvocationUid(u128::MAX), Call::Unlock);
+        self.memos.range(first..=last).map(|(key, _)| key)
     }
 
     fn memo(&self, caller: LockCaller, call: Call) -> Option<Reply> {

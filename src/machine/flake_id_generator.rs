@@ -1,7 +1,7 @@
 //! `IdGenerators`: batches of ids that are given out once, for ever.
 //!
-//! An id is never below the cluster's clock in the layout real members use, so ids stay above those a
-//! Hazelcast cluster gave before a migration; and never at or below one given before.
+//! An id is never below the cluster's clock in the layout real members use, so ids stay above those
+//! a Hazelcast cluster gave before a migration; and never at or below one given before.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,24 @@ const TIME_SHIFT: u32 = 22;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IdGenerators {
     pub(crate) next: BTreeMap<Name, i64>,
+    bytes: u64,
 }
 
 impl IdGenerators {
     /// Accounted bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        ROW_BYTES * self.next.len() as u64
+        self.bytes
+    }
+
+    /// What `bytes` must say.
+    pub(crate) fn recount(&self) -> u64 {
+        self.next.keys().map(generator_bytes).sum()
+    }
+
+    /// Takes over a generator of an image.
+    pub(crate) fn restore(&mut self, generator: Name, next: i64) {
+        self.bytes += generator_bytes(&generator);
+        self.next.insert(generator, next);
     }
 
     /// Reserves a batch.
@@ -45,7 +57,32 @@ impl IdGenerators {
         let Some(next) = base.checked_add(i64::from(size)) else {
             return Err(Rejection::OutOfRange { what: Name::from("id"), min: 1, max: i64::MAX });
         };
+        if known.is_none() {
+            self.bytes += generator_bytes(&generator);
+        }
         self.next.insert(generator, next);
         Ok(Outcome::IdBatch { base })
+    }
+}
+
+fn generator_bytes(name: &Name) -> u64 {
+    ROW_BYTES + name.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_when_no_id_is_left() {
+        let mut ids = IdGenerators::default();
+        let name = Name::from("g");
+        ids.restore(name.clone(), i64::MAX - 10);
+        let base = i64::MAX - 10;
+        let now = ClusterTime(u64::MAX);
+        assert_eq!(ids.new_batch(now, name.clone(), 10), Ok(Outcome::IdBatch { base }));
+        let refused = ids.new_batch(now, name.clone(), 1);
+        assert!(matches!(refused, Err(Rejection::OutOfRange { .. })), "{refused:?}");
+        assert_eq!(ids.next[&name], i64::MAX);
     }
 }

@@ -12,7 +12,8 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
         #[derive(
-            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+            Serialize, Deserialize,
         )]
         pub struct $name(pub $inner);
 
@@ -27,7 +28,9 @@ macro_rules! number {
 macro_rules! uuid {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub struct $name(pub u128);
 
         impl fmt::Display for $name {
@@ -51,7 +54,8 @@ number! {
     NodeId(u64)
 }
 number! {
-    /// Cluster time in milliseconds since the Unix epoch, as stamped by leaders; see `LogEntry::at`.
+    /// Cluster time in milliseconds since the Unix epoch, as stamped by leaders; see
+    /// `LogEntry::at`.
     ClusterTime(u64)
 }
 number! {
@@ -81,6 +85,12 @@ uuid! {
 uuid! {
     /// The identity of a CP call, the same in every retry of it (protocol: `invocationUid`).
     InvocationUid
+}
+
+impl ThreadId {
+    /// Whichever thread of a client: calls that carry none (`Map.putAll`, `setTtl`, `removeAll`) must not
+    /// wait for a lock that their own thread may hold.
+    pub const ANY: Self = Self(i64::MIN);
 }
 
 impl ClusterTime {

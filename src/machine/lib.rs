@@ -1,7 +1,7 @@
 //! The replicated state machine: deterministic, in memory, free of I/O.
 //!
-//! Invariant: the same log entries give the same state, replies and events on every node. Time and ids
-//! come in with the entry; nothing here reads a clock, draws a number or iterates a hash map.
+//! Invariant: the same log entries give the same state, replies and events on every node. Time and
+//! ids come in with the entry; nothing here reads a clock, draws a number or iterates a hash map.
 //! Deliberately absent: sockets, files, threads, the client protocol and Raft.
 
 mod accounting;
@@ -25,11 +25,15 @@ mod map_lock;
 mod maps;
 mod origins;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod proposal;
 mod query;
 mod record;
 mod set;
 mod snapshot;
+#[cfg(test)]
+mod testscripts;
 mod view;
 
 pub use blob::{Blob, NotABlob};

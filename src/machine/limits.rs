@@ -1,9 +1,10 @@
 //! Every bound of the replicated state, with its reason. A client that reaches one is told
-//! `Rejection::LimitReached` with the name given here; nothing is dropped to make room, except where
-//! the text says so.
+//! `Rejection::LimitReached` with the name given here; nothing is dropped to make room, except
+//! where the text says so.
 //!
 //! The size of the whole state is not here: leaders compare `Machine::state_bytes` with
-//! `limits.state-bytes-max` before they propose, since the limit is a node's setting and may differ.
+//! `limits.state-bytes-max` before they propose, since the limit is a node's setting and may
+//! differ.
 
 use crate::ids::Name;
 use crate::outcome::Rejection;
@@ -31,8 +32,8 @@ pub(crate) const FENCED_LOCKS_MAX: usize = 100_000;
 pub(crate) const CP_TOMBSTONES_MAX: usize = 100_000;
 /// Calls that wait for one lock, of either kind.
 pub(crate) const WAITS_PER_LOCK_MAX: usize = 10_000;
-/// Remembered answers of one fenced lock. The oldest of an endpoint that does not hold the lock goes
-/// first: clients that lock with a fresh thread id each time leave one answer each.
+/// Remembered answers of one fenced lock. The oldest of an endpoint that does not hold the lock
+/// goes first: clients that lock with a fresh thread id each time leave one answer each.
 pub(crate) const MEMOS_PER_FENCED_LOCK_MAX: usize = 1_024;
 /// Keys of maps that are locked at one time.
 pub(crate) const MAP_LOCKS_MAX: usize = 100_000;
@@ -42,8 +43,8 @@ pub(crate) const MAP_MEMOS_MAX: usize = 100_000;
 pub(crate) const MAP_MEMO_MS: u64 = 300_000;
 /// How long a write without a timeout of its own waits for a locked key.
 pub(crate) const BLOCKED_WRITE_MS: u64 = 60_000;
-/// Remembered replies of one node. A node answers far fewer at a time; if one never says what it has
-/// answered, the oldest go, and their sequences count as answered.
+/// Remembered replies of one node. A node answers far fewer at a time; if one never says what it
+/// has answered, the oldest go, and their sequences count as answered.
 pub(crate) const ORIGIN_REPLIES_MAX: usize = 65_536;
 /// Largest id batch (protocol: `FlakeIdGenerator.newIdBatch`).
 pub(crate) const ID_BATCH_MAX: u32 = 100_000;
@@ -54,3 +55,6 @@ pub(crate) const PAGE_MAX: usize = 10_000;
 pub(crate) fn reached(limit: &str, max: usize) -> Rejection {
     Rejection::LimitReached { limit: Name::from(limit), max: max as u64 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! Time moves with the entries and only forwards. An entry first ends everything that is due at its
 //! time, then does what it says, once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cluster::Cluster;
@@ -55,7 +56,7 @@ impl Machine {
         let mut events = Vec::new();
         self.time = self.time.max(entry.at);
         if let Command::Cluster(ClusterCommand::Office { leaderless_ms, .. }) = entry.command
-            && entry.origin.is_none_or(|origin| self.recall(&origin).is_none())
+            && entry.origin.is_none_or(|origin| self.recall(&origin, &entry.command).is_none())
         {
             // Before anything ends: in this time no heartbeat could arrive.
             let by_ms = leaderless_ms.saturating_add(self.cluster.sessions.heartbeat_interval_ms);
@@ -64,7 +65,7 @@ impl Machine {
         self.end_due(&mut events);
         let reply = match entry.origin {
             None => self.execute(entry.command, None, &mut events),
-            Some(origin) => match self.recall(&origin) {
+            Some(origin) => match self.recall(&origin, &entry.command) {
                 Some(reply) => reply,
                 None => {
                     let origins = Arc::make_mut(&mut self.origins);
@@ -102,7 +103,8 @@ impl Machine {
         self.cluster.nodes.values().cloned().collect()
     }
 
-    /// The earliest end of a time to live, session, wait or lease: the leader then proposes `Expire`.
+    /// The earliest end of a time to live, session, wait or lease: the leader then proposes
+    /// `Expire`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<ClusterTime> {
         self.deadlines.next()
@@ -165,13 +167,27 @@ impl Machine {
             + self.maps.recount()
             + self.sets.recount()
             + self.cp.recount()
-            + self.ids.bytes()
+            + self.ids.recount()
             + self.origins.recount()
     }
 
     /// What a command with this origin is answered without being applied.
-    fn recall(&self, origin: &Origin) -> Option<Reply> {
-        self.reply_of_wait(origin).or_else(|| self.origins.recall(origin))
+    fn recall(&self, origin: &Origin, command: &Command) -> Option<Reply> {
+        if let Some(reply) = self.reply_of_wait(origin) {
+            return Some(reply);
+        }
+        let reply = self.origins.recall(origin)?;
+        if reply != Ok(Outcome::Waiting) {
+            return Some(reply);
+        }
+        // It was applied and had to wait. If its answer is forgotten by now, somebody had it and
+        // went on from there: done once more, a lock would be granted that nobody ever releases.
+        let wait = command.wait_key(origin);
+        match wait.map_or(WaitState::Unknown, |wait| self.wait_state(&wait)) {
+            WaitState::Waiting => Some(reply),
+            WaitState::Ended(reply) => Some(reply),
+            WaitState::Unknown => Some(Err(Rejection::StaleOrigin)),
+        }
     }
 
     fn reply_of_wait(&self, origin: &Origin) -> Option<Reply> {
@@ -191,7 +207,7 @@ impl Machine {
                 Due::Session { group, session } => {
                     Arc::make_mut(&mut self.cp).end_session(step, &group, session, true);
                 }
-                Due::Wait(wait) => match &wait {
+                Due::Wait(wait) => match &*wait {
                     WaitKey::Lock { .. } => Arc::make_mut(&mut self.cp).end_wait(step, &wait),
                     WaitKey::MapLock { .. } | WaitKey::Origin(_) => self.maps.end_wait(step, &wait),
                 },
@@ -285,10 +301,11 @@ impl Machine {
     fn execute_object(&mut self, command: ObjectCommand, events: &mut Vec<Event>) -> Reply {
         match command {
             ObjectCommand::Create { objects, client } => {
+                self.admit(&objects)?;
                 for object in objects {
                     self.create_data(&object)?;
                     let known = Arc::make_mut(&mut self.objects);
-                    known.create(step!(self, events), object, client)?;
+                    known.create(step!(self, events), object, client);
                 }
                 Ok(Outcome::Done)
             }
@@ -308,6 +325,18 @@ impl Machine {
                 Arc::make_mut(&mut self.objects).put_schemas(schemas)
             }
         }
+    }
+
+    /// Refuses a batch that does not fit as a whole: a refusal changes nothing.
+    fn admit(&self, objects: &[(Name, Name)]) -> Result<(), Rejection> {
+        let distinct: BTreeSet<&(Name, Name)> = objects.iter().collect();
+        let of_service = |kind: &'static str| {
+            let names = distinct.iter().filter(move |(service, _)| &**service == kind);
+            names.map(|(_, name)| name)
+        };
+        self.maps.admit(of_service(MAP_SERVICE))?;
+        self.sets.admit(of_service(SET_SERVICE))?;
+        self.objects.admit(&distinct)
     }
 
     fn create_data(&mut self, (service, name): &(Name, Name)) -> Result<(), Rejection> {

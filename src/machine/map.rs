@@ -1,7 +1,7 @@
 //! `Map`: the records of one map, and every change of them.
 //!
-//! Invariant: `bytes`, `ranks`, `idle_records` and the deadlines say exactly what the records say. Who may
-//! change a locked key is decided before anything here is called; see `maps.rs`.
+//! Invariant: `bytes`, `ranks`, `idle_records` and the deadlines say exactly what the records say.
+//! Who may change a locked key is decided before anything here is called; see `maps.rs`.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::outcome::{MapView, Outcome, Reply};
 use crate::record::Record;
 
 /// Hits (for `Lfu`, else 0), last use, key: the first goes first.
-type Rank = (u64, ClusterTime, Blob);
+pub(crate) type Rank = (u64, ClusterTime, Blob);
 
 /// One map.
 #[derive(Debug)]
@@ -91,7 +91,8 @@ impl Map {
         }
     }
 
-    /// Applies a change that no lock stands against. Locks themselves are not a change of the records.
+    /// Applies a change that no lock stands against. Locks themselves are not a change of the
+    /// records.
     pub(crate) fn change(&mut self, cx: &mut MapStep<'_, '_>, change: MapChange) -> Reply {
         let outcome = match change {
             MapChange::Put { key, value, ttl, max_idle, mode } => {
@@ -130,7 +131,7 @@ impl Map {
                 Outcome::Done
             }
             MapChange::Clear => {
-                self.clear(cx, EntryEventKind::ClearAll);
+                self.clear(cx);
                 Outcome::Done
             }
             MapChange::Evict { key } => {
@@ -296,6 +297,12 @@ impl Map {
         }
     }
 
+    /// All that is derived from the records: bytes, ranks, and how many have an idle time.
+    #[cfg(test)]
+    pub(crate) fn derived(&self) -> (u64, &BTreeSet<Rank>, u64) {
+        (self.bytes, &self.ranks, self.idle_records)
+    }
+
     /// What `bytes` must say.
     pub(crate) fn recount(&self, name: &Name) -> u64 {
         let records: u64 = self.records.iter().map(|(k, r)| record_bytes(k, &r.value)).sum();
@@ -327,13 +334,21 @@ impl Map {
         }
     }
 
-    fn clear(&mut self, cx: &mut MapStep<'_, '_>, kind: EntryEventKind) -> u64 {
-        let count = self.drop_records(cx).len() as u64;
-        self.tell_wide(cx, kind, count);
-        count
+    fn clear(&mut self, cx: &mut MapStep<'_, '_>) {
+        let count = self.drop_unlocked(cx);
+        self.tell_wide(cx, EntryEventKind::ClearAll, count);
     }
 
     fn evict_all(&mut self, cx: &mut MapStep<'_, '_>) -> u64 {
+        let count = self.drop_unlocked(cx);
+        self.evictions += count;
+        self.tell_wide(cx, EntryEventKind::EvictAll, count);
+        count
+    }
+
+    /// Takes every record away whose key is not locked, without events of its own; says how many
+    /// went.
+    fn drop_unlocked(&mut self, cx: &mut MapStep<'_, '_>) -> u64 {
         let kept: Vec<Blob> =
             cx.locks.locked(cx.name).filter(|key| self.records.contains(key)).cloned().collect();
         let mut count = 0;
@@ -348,8 +363,6 @@ impl Map {
         for (key, record) in restored {
             self.restore_record(cx, key, record);
         }
-        self.evictions += count;
-        self.tell_wide(cx, EntryEventKind::EvictAll, count);
         count
     }
 
@@ -357,7 +370,10 @@ impl Map {
         let Ok(place) = self.records.find(key) else { return false };
         self.unlist(cx, place);
         let settings = self.settings;
-        self.records.at_mut(place).1.live(ttl, &settings, cx.step.now);
+        let record = &mut self.records.at_mut(place).1;
+        record.live(ttl, &settings, cx.step.now);
+        // As with real members this is a use of the record: its idle time begins anew.
+        record.accessed_at = cx.step.now;
         self.relist(cx, place);
         self.tell_near_caches(cx, Some(key.detached()));
         true

@@ -1,19 +1,20 @@
 //! `MapLocks`: which keys of maps are locked, by whom, who waits for them, and what was answered.
 //!
-//! Invariants: a key is here exactly while somebody holds it; every wait is in `open`, which says where;
-//! an answer is remembered under the identity its call carries, so that a repeated call gets it again.
-//! This file keeps the books; `maps.rs` decides, since a lock that ends lets writes go on.
+//! Invariants: a key is here exactly while somebody holds it; every wait is in `open`, which says
+//! where; an answer is remembered under the identity its call carries, so that a repeated call gets
+//! it again. This file keeps the books; `maps.rs` decides, since a lock that ends lets writes go
+//! on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounting::{ROW_BYTES, reply_bytes};
+use crate::accounting::{ROW_BYTES, memo_bytes, wait_key_bytes};
 use crate::blob::Blob;
 use crate::command::{Caller, MapChange};
 use crate::event::{Event, WaitKey};
 use crate::expiry::{Due, Step};
-use crate::ids::{ClientUuid, ClusterTime, Name};
+use crate::ids::{ClientUuid, ClusterTime, Name, ThreadId};
 use crate::limits;
 use crate::outcome::Reply;
 use crate::view::WaitState;
@@ -33,6 +34,14 @@ pub(crate) struct Holder {
     pub(crate) caller: Caller,
     pub(crate) count: u32,
     pub(crate) lease_until: Option<ClusterTime>,
+}
+
+impl Holder {
+    /// Whether a caller has to wait for this holder.
+    fn blocks(&self, caller: Caller) -> bool {
+        let is_same_thread = caller.thread == ThreadId::ANY || caller.thread == self.caller.thread;
+        self.caller.client != caller.client || !is_same_thread
+    }
 }
 
 /// A call that waits for a key.
@@ -92,12 +101,12 @@ impl MapLocks {
             .get(map)
             .into_iter()
             .flatten()
-            .filter(move |(_, lock)| lock.holder.caller != caller)
+            .filter(move |(_, lock)| lock.holder.blocks(caller))
             .map(|(key, _)| key)
     }
 
     pub(crate) fn is_held_by_other(&self, map: &str, key: &Blob, caller: Caller) -> bool {
-        self.holder(map, key).is_some_and(|holder| holder.caller != caller)
+        self.holder(map, key).is_some_and(|holder| holder.blocks(caller))
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -186,60 +195,64 @@ impl MapLocks {
         key: &Blob,
         change: impl FnOnce(&mut Holder),
     ) {
-        let Some(lock) = self.lock_mut(map, key) else { return };
+        let Some(key) = self.own_key(map, key) else { return };
+        let Some(lock) = self.lock_mut(map, &key) else { return };
         let before = lock.holder.lease_until;
         change(&mut lock.holder);
         let after = lock.holder.lease_until;
         if let Some(at) = before {
-            step.deadlines.remove(at, lease(map, key));
+            step.deadlines.remove(at, lease(map, &key));
         }
         if let Some(at) = after {
-            step.deadlines.add(at, lease(map, key));
+            step.deadlines.add(at, lease(map, &key));
         }
     }
 
-    /// Ends a hold and hands out those who wait; they stay open until each is answered or queued again.
+    /// Ends a hold and hands out the key with those who wait; they stay open until each is answered
+    /// or queued again.
     pub(crate) fn free(
         &mut self,
         step: &mut Step<'_>,
         map: &Name,
         key: &Blob,
-    ) -> VecDeque<MapWait> {
-        let Some(keys) = self.keys.get_mut(map) else { return VecDeque::new() };
-        let Some(lock) = keys.remove(key) else { return VecDeque::new() };
+    ) -> Option<(Blob, VecDeque<MapWait>)> {
+        let keys = self.keys.get_mut(map)?;
+        let (key, lock) = keys.remove_entry(key)?;
         if keys.is_empty() {
             self.keys.remove(map);
         }
         self.locked -= 1;
-        self.bytes -= lock_bytes(key, &lock);
+        self.bytes -= lock_bytes(&key, &lock);
         if let Some(at) = lock.holder.lease_until {
-            step.deadlines.remove(at, lease(map, key));
+            step.deadlines.remove(at, lease(map, &key));
         }
-        lock.waits
+        Some((key, lock.waits))
     }
 
-    /// Puts a call at the end of a key's queue; hands it back when the queue is full or the key free.
+    /// Puts a call at the end of a key's queue; hands it back when the queue is full or the key
+    /// free.
     pub(crate) fn queue(
         &mut self,
         step: &mut Step<'_>,
         map: &Name,
         key: &Blob,
         wait: MapWait,
-    ) -> Result<(), MapWait> {
-        let Some(lock) = self.lock_mut(map, key) else { return Err(wait) };
+    ) -> Option<MapWait> {
+        let Some(key) = self.own_key(map, key) else { return Some(wait) };
+        let Some(lock) = self.lock_mut(map, &key) else { return Some(wait) };
         if lock.waits.len() >= limits::WAITS_PER_LOCK_MAX {
-            return Err(wait);
+            return Some(wait);
         }
         let (id, until) = (wait.key.clone(), wait.until);
         let bytes = wait_bytes(&wait);
         lock.waits.push_back(wait);
         self.bytes += bytes;
-        if self.open.insert(id.clone(), (map.clone(), key.clone())).is_none()
+        if self.open.insert(id.clone(), (map.clone(), key)).is_none()
             && let Some(at) = until
         {
-            step.deadlines.add(at, Due::Wait(id));
+            step.deadlines.add(at, Due::Wait(Box::new(id)));
         }
-        Ok(())
+        None
     }
 
     /// Takes one waiting call out of its queue.
@@ -256,7 +269,7 @@ impl MapLocks {
     pub(crate) fn end(&mut self, step: &mut Step<'_>, wait: MapWait, reply: Reply) {
         self.open.remove(&wait.key);
         if let Some(at) = wait.until {
-            step.deadlines.remove(at, Due::Wait(wait.key.clone()));
+            step.deadlines.remove(at, Due::Wait(Box::new(wait.key.clone())));
         }
         step.events.push(Event::WaitEnded { wait: wait.key.clone(), reply: reply.clone() });
         self.remember(step.now, wait.key, LockCall::Wait, reply);
@@ -275,14 +288,14 @@ impl MapLocks {
                 || self.memo_order.len() >= limits::MAP_MEMOS_MAX)
         {
             if let Some((_, old, call)) = self.memo_order.pop_front()
-                && let Some(reply) = self.memos.remove(&(old, call))
+                && let Some(((old, _), reply)) = self.memos.remove_entry(&(old, call))
             {
-                self.bytes -= reply_bytes(&reply);
+                self.bytes -= memo_bytes(&old, &reply);
             }
         }
-        self.bytes += reply_bytes(&reply);
+        self.bytes += memo_bytes(&key, &reply);
         match self.memos.insert((key.clone(), call), reply) {
-            Some(old) => self.bytes -= reply_bytes(&old),
+            Some(old) => self.bytes -= memo_bytes(&key, &old),
             None => self.memo_order.push_back((now, key, call)),
         }
     }
@@ -292,7 +305,7 @@ impl MapLocks {
         for wait in &lock.waits {
             self.open.insert(wait.key.clone(), (map.clone(), key.clone()));
             if let Some(at) = wait.until {
-                step.deadlines.add(at, Due::Wait(wait.key.clone()));
+                step.deadlines.add(at, Due::Wait(Box::new(wait.key.clone())));
             }
         }
         self.hold(step, map, key.clone(), lock);
@@ -306,15 +319,28 @@ impl MapLocks {
         call: LockCall,
         reply: Reply,
     ) {
-        self.bytes += reply_bytes(&reply);
+        self.bytes += memo_bytes(&key, &reply);
         self.memos.insert((key.clone(), call), reply);
         self.memo_order.push_back((at, key, call));
+    }
+
+    /// All that is derived from holds, waits and answers.
+    #[cfg(test)]
+    pub(crate) fn derived(&self) -> (u64, usize, &BTreeMap<WaitKey, (Name, Blob)>) {
+        (self.bytes, self.locked, &self.open)
     }
 
     /// What `bytes` must say.
     pub(crate) fn recount(&self) -> u64 {
         let locks: u64 = self.rows().map(|(_, key, lock)| lock_bytes(key, lock)).sum();
-        locks + self.memos.values().map(reply_bytes).sum::<u64>()
+        let memos = self.memos.iter();
+        locks + memos.map(|((key, _), reply)| memo_bytes(key, reply)).sum::<u64>()
+    }
+
+    /// The key as it is kept: in memory of its own, unlike that of a call.
+    fn own_key(&self, map: &str, key: &Blob) -> Option<Blob> {
+        let (own, _) = self.keys.get(map)?.get_key_value(key)?;
+        Some(own.clone())
     }
 
     fn lock_mut(&mut self, map: &str, key: &Blob) -> Option<&mut KeyLock> {
@@ -331,7 +357,7 @@ fn lease(map: &Name, key: &Blob) -> Due {
 }
 
 fn wait_bytes(wait: &MapWait) -> u64 {
-    ROW_BYTES + wait.change.payload_bytes()
+    ROW_BYTES + wait_key_bytes(&wait.key) + wait.change.payload_bytes()
 }
 
 fn lock_bytes(key: &Blob, lock: &KeyLock) -> u64 {

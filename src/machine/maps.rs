@@ -1,7 +1,7 @@
 //! `Maps`: all maps with their locks, and the order in which calls on locked keys happen.
 //!
-//! A call on a key that another thread holds joins the key's queue. When the hold ends, the queue is
-//! served in order: writes happen until somebody locks the key again.
+//! A call on a key that another thread holds joins the key's queue. When the hold ends, the queue
+//! is served in order: writes happen until somebody locks the key again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -80,6 +80,11 @@ impl Maps {
                 self.unlock(step, call, &key, (LockCall::ForceUnlock, reference))
             }
             MapChange::Configure(settings) => {
+                // Settings stay when their map is destroyed, so they are bounded by themselves.
+                if !self.settings.contains_key(call.map) && self.settings.len() >= limits::MAPS_MAX
+                {
+                    return Err(limits::reached("maps-max", limits::MAPS_MAX));
+                }
                 self.ensure(call.map)?;
                 Arc::make_mut(&mut self.settings).insert(call.map.clone(), settings);
                 self.change(step, call.map, call.caller, MapChange::Configure(settings))
@@ -89,6 +94,15 @@ impl Maps {
                 Some(key) => self.block(step, call, &key, change),
             },
         }
+    }
+
+    /// Whether there is room for those that are new.
+    pub(crate) fn admit<'n>(&self, names: impl Iterator<Item = &'n Name>) -> Result<(), Rejection> {
+        let new = names.filter(|name| !self.maps.contains_key(&**name)).count();
+        if new > 0 && self.maps.len() + new > limits::MAPS_MAX {
+            return Err(limits::reached("maps-max", limits::MAPS_MAX));
+        }
+        Ok(())
     }
 
     /// Makes a map exist.
@@ -117,7 +131,8 @@ impl Maps {
         let keys: Vec<Blob> = self.locks.locked(name).cloned().collect();
         for key in keys {
             let locks = Arc::make_mut(&mut self.locks);
-            for wait in locks.free(step, name, &key) {
+            let freed = locks.free(step, name, &key);
+            for wait in freed.into_iter().flat_map(|(_, waits)| waits) {
                 locks.end(step, wait, Err(Rejection::ObjectDestroyed { name: name.clone() }));
             }
         }
@@ -284,14 +299,15 @@ impl Maps {
             _ => limits::BLOCKED_WRITE_MS,
         };
         let until = Some(step.now.plus_ms(timeout_ms));
+        let change = change.detached();
         let wait = MapWait { key: id, caller: call.caller, until, change };
         self.enqueue(step, call.map, key, wait)
     }
 
     fn enqueue(&mut self, step: &mut Step<'_>, map: &Name, key: &Blob, wait: MapWait) -> Reply {
         match Arc::make_mut(&mut self.locks).queue(step, map, key, wait) {
-            Ok(()) => Ok(Outcome::Waiting),
-            Err(_) => Err(limits::reached("waits-per-lock-max", limits::WAITS_PER_LOCK_MAX)),
+            None => Ok(Outcome::Waiting),
+            Some(_) => Err(limits::reached("waits-per-lock-max", limits::WAITS_PER_LOCK_MAX)),
         }
     }
 
@@ -304,6 +320,8 @@ impl Maps {
         reference: i64,
     ) -> Reply {
         let (map, caller) = (call.map, call.caller);
+        // What is kept of the call shares this one copy.
+        let key = key.detached();
         let id = WaitKey::MapLock { map: map.clone(), key: key.clone(), caller, reference };
         if let Some(reply) = self.locks.memo(&id, LockCall::Wait) {
             return reply.clone();
@@ -317,7 +335,7 @@ impl Maps {
                     return Err(limits::reached("map-locks-max", limits::MAP_LOCKS_MAX));
                 }
                 self.ensure(map)?;
-                self.grant(step, map, key.detached(), (caller, lease_ms), VecDeque::new());
+                self.grant(step, map, key, (caller, lease_ms), VecDeque::new());
                 true
             }
             Some(holder) if holder.caller == caller => {
@@ -345,7 +363,8 @@ impl Maps {
         (kind, reference): (LockCall, i64),
     ) -> Reply {
         let (map, caller) = (call.map, call.caller);
-        let id = WaitKey::MapLock { map: map.clone(), key: key.clone(), caller, reference };
+        let kept = key.detached();
+        let id = WaitKey::MapLock { map: map.clone(), key: kept, caller, reference };
         if let Some(reply) = self.locks.memo(&id, kind) {
             return reply.clone();
         }
@@ -369,7 +388,9 @@ impl Maps {
 
     /// Ends a hold and serves those who wait, in order.
     fn release(&mut self, step: &mut Step<'_>, map: &Name, key: &Blob) {
-        let mut waits = Arc::make_mut(&mut self.locks).free(step, map, key);
+        let Some((key, mut waits)) = Arc::make_mut(&mut self.locks).free(step, map, key) else {
+            return;
+        };
         while let Some(wait) = waits.pop_front() {
             let MapChange::Lock { lease_ms, .. } = wait.change else {
                 self.resume(step, map, wait);
@@ -382,7 +403,7 @@ impl Maps {
             Arc::make_mut(&mut self.locks).end(step, wait, Ok(Outcome::Flag(true)));
             for wait in own {
                 if let MapChange::Lock { lease_ms, .. } = wait.change {
-                    self.hold_again(step, map, key, lease_ms);
+                    self.hold_again(step, map, &key, lease_ms);
                     Arc::make_mut(&mut self.locks).end(step, wait, Ok(Outcome::Flag(true)));
                 } else {
                     self.resume(step, map, wait);
@@ -396,8 +417,8 @@ impl Maps {
     fn resume(&mut self, step: &mut Step<'_>, map: &Name, mut wait: MapWait) {
         let reply = match self.obstacle(map, wait.caller, &wait.change) {
             Some(key) => match Arc::make_mut(&mut self.locks).queue(step, map, &key, wait) {
-                Ok(()) => return,
-                Err(back) => {
+                None => return,
+                Some(back) => {
                     wait = back;
                     Err(limits::reached("waits-per-lock-max", limits::WAITS_PER_LOCK_MAX))
                 }

@@ -1,8 +1,10 @@
-//! `Origins`: what each node's commands were answered, so that a command sent again is applied once.
+//! `Origins`: what each node's commands were answered, so that a command sent again is applied
+//! once.
 //!
 //! Invariant: of each node one start count is current; of that start, every sequence at or above
-//! `answered_below` that was applied is here with its reply. Calls that wait are not here: their locks
-//! keep them and their answers.
+//! `answered_below` that was applied is here with its reply. Of a call that waits this is `Waiting`
+//! for ever: its lock keeps the answer, and this row keeps a late copy from being applied after
+//! that.
 
 use std::collections::BTreeMap;
 
@@ -56,14 +58,14 @@ impl Origins {
         node.replies.get(&origin.sequence).cloned()
     }
 
-    /// The remembered reply, if there is one.
+    /// The remembered reply, if there is one; of a call that waits only its lock can tell.
     pub(crate) fn reply_of(&self, origin: &Origin) -> Option<&Reply> {
         let node = self.nodes.get(&origin.node).filter(|node| node.start == origin.start)?;
-        node.replies.get(&origin.sequence)
+        node.replies.get(&origin.sequence).filter(|reply| **reply != Ok(Outcome::Waiting))
     }
 
-    /// Takes note of a command that is about to be applied: a new start ends the old one's memory, and
-    /// what the node has answered is forgotten.
+    /// Takes note of a command that is about to be applied: a new start ends the old one's memory,
+    /// and what the node has answered is forgotten.
     pub(crate) fn begin(&mut self, origin: &Origin) {
         let node = self.nodes.entry(origin.node).or_insert_with(|| {
             self.bytes += ROW_BYTES;
@@ -83,11 +85,8 @@ impl Origins {
         }
     }
 
-    /// Remembers a reply; a call that waits has its answer elsewhere.
+    /// Remembers a reply.
     pub(crate) fn remember(&mut self, origin: &Origin, reply: &Reply) {
-        if *reply == Ok(Outcome::Waiting) {
-            return;
-        }
         let Some(node) = self.nodes.get_mut(&origin.node) else { return };
         if node.replies.len() >= limits::ORIGIN_REPLIES_MAX
             && let Some((oldest, forgotten)) = node.replies.pop_first()

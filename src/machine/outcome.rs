@@ -150,6 +150,8 @@ pub enum Answer {
     Sets(Vec<SetView>),
     /// A lock's ownership.
     Ownership(Ownership),
+    /// The question was about something that is destroyed.
+    Refused(Rejection),
     /// Fenced locks.
     Locks(Vec<LockView>),
     /// CP sessions.

@@ -8,8 +8,8 @@ use crate::event::Event;
 use crate::ids::{ClusterTime, Name, NodeId};
 use crate::outcome::{Rejection, Reply};
 
-/// The accepting node's identity for one command, so that the same command can be proposed again after
-/// a change of leader and still be applied once.
+/// The accepting node's identity for one command, so that the same command can be proposed again
+/// after a change of leader and still be applied once.
 ///
 /// The machine keeps the reply of every sequence at or above `answered_below`, forgets those below,
 /// refuses a sequence below it and every start count older than the newest it has seen of the node.

@@ -100,7 +100,7 @@ pub enum Query {
     },
     /// All sets with counts and bytes: `Answer::Sets`.
     Sets,
-    /// `FencedLock.getLockOwnership`: `Answer::Ownership`.
+    /// `FencedLock.getLockOwnership`: `Answer::Ownership`, or `Refused` for a destroyed lock.
     LockOwnership {
         /// The group.
         group: Name,

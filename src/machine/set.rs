@@ -62,6 +62,15 @@ impl Sets {
         Ok(outcome)
     }
 
+    /// Whether there is room for those that are new.
+    pub(crate) fn admit<'n>(&self, names: impl Iterator<Item = &'n Name>) -> Result<(), Rejection> {
+        let new = names.filter(|name| !self.sets.contains_key(&**name)).count();
+        if new > 0 && self.sets.len() + new > limits::SETS_MAX {
+            return Err(limits::reached("sets-max", limits::SETS_MAX));
+        }
+        Ok(())
+    }
+
     /// Makes a set exist.
     pub(crate) fn ensure(&mut self, name: &Name) -> Result<(), Rejection> {
         if self.sets.contains_key(name) {

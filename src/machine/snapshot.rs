@@ -1,9 +1,10 @@
 //! The image of the whole machine: everything that decides about its future, in one order.
 //!
-//! Layout: the first block begins with `SKMI` and a u32 version; then, over all blocks, items of a u32
-//! length and a postcard encoding (integers little-endian); no item spans blocks. The last item holds
-//! count and digest of those before. Indexes and sums are not part of it: `restore` builds them again.
-//! How records are spread over chunks is not part of it either, so equal states have equal images.
+//! Layout: the first block begins with `SKMI` and a u32 version; then, over all blocks, items of a
+//! u32 length and a postcard encoding (integers little-endian); no item spans blocks. The last item
+//! holds count and digest of those before. Indexes and sums are not part of it: `restore` builds
+//! them again. How records are spread over chunks is not part of it either, so equal states have
+//! equal images.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,7 +88,7 @@ enum Item {
     },
     Set(Name),
     /// Belongs to the set before it.
-    SetItem(Blob),
+    Element(Blob),
     End {
         items: u64,
         digest: u64,
@@ -239,7 +240,7 @@ impl Frozen {
             .chain(maps.into_iter().flat_map(map_items))
             .chain(later(move || lock_items(&locks)))
             .chain(sets.into_iter().flat_map(|(name, items)| {
-                let items = items.into_entries().map(|(item, ())| Item::SetItem(item));
+                let items = items.into_entries().map(|(item, ())| Item::Element(item));
                 std::iter::once(Item::Set(name)).chain(items)
             }))
     }
@@ -429,7 +430,7 @@ impl Reader {
                 objects.schemas.insert(id, schema);
             }
             Item::IdGenerator(name, next) => {
-                Arc::make_mut(&mut machine.ids).next.insert(name, next);
+                Arc::make_mut(&mut machine.ids).restore(name, next);
             }
             Item::Group(name, group) => {
                 cp.groups.insert(name, group);
@@ -482,7 +483,7 @@ impl Reader {
                 machine.sets.ensure(&name).ok()?;
                 self.set = Some(name);
             }
-            Item::SetItem(item) => machine.sets.restore_item(self.set.as_ref()?, item),
+            Item::Element(item) => machine.sets.restore_item(self.set.as_ref()?, item),
             _ => return None,
         }
         Some(())
@@ -526,3 +527,6 @@ impl Digest {
         folded ^ (folded >> 29)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::command::NodeDescription;
 use crate::ids::{ClusterId, ClusterTime, MemberUuid, Name, NodeId};
 
-/// Partition versions are a counter of the state times this, so that a node cut off from the leader can
-/// show a table of its own in the gap (protocol page, section 6).
+/// Partition versions are a counter of the state times this, so that a node cut off from the leader
+/// can show a table of its own in the gap (protocol page, section 6).
 pub const PARTITION_VERSION_STEP: i32 = 256;
 
 /// The clients' view of the cluster at one log index.

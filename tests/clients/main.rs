@@ -10,4 +10,5 @@ mod join;
 mod lock_checks;
 mod map_checks;
 mod object_checks;
+#[path = "../support/mod.rs"]
 mod support;

@@ -52,7 +52,7 @@ final class Clients {
         }
     }
 
-    private static LifecycleListener lifecycle(String client) {
+    static LifecycleListener lifecycle(String client) {
         return event -> {
             JsonObject fields = new JsonObject();
             fields.addProperty("type", event.getState().name());

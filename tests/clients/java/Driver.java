@@ -90,6 +90,13 @@ public final class Driver {
             clients.put(client, Clients.start(client, command));
             return null;
         }
+        if (op.equals("openlookeng.start")) {
+            clients.put(client, OpenLooKeng.start(client, command));
+            return null;
+        }
+        if (op.equals("openlookeng.seeds")) {
+            return OpenLooKeng.list(command);
+        }
         HazelcastInstance instance = clients.get(client);
         if (instance == null) {
             throw new IllegalArgumentException("no client named " + client + " was started");

@@ -1,0 +1,19 @@
+//! What a node without a cluster tells its operator.
+
+/// Where the bootstrap stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BootstrapStatus {
+    /// What the node waits for, in one line; empty before the first look and after the decision.
+    pub waits_for: String,
+    /// What was asked in the last look around.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One address and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The address.
+    pub address: String,
+    /// What came of it, in words.
+    pub result: String,
+}

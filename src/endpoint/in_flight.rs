@@ -1,0 +1,113 @@
+//! `InFlight`: requests the cluster has not answered yet.
+//!
+//! Invariant: a ticket is given once and stands here until its answer comes, so that every request is
+//! answered exactly once. Correlation ids are no keys: clients use one again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use statekeeper_machine::{Answer, Command, CpCommand, MapChange, Outcome, PutMode};
+use statekeeper_protocol::CorrelationId;
+
+use crate::exception::Failure;
+use crate::output::Ticket;
+use crate::step::Then;
+
+/// What follows the answer of the cluster.
+pub(crate) enum Follow {
+    /// A command was submitted.
+    Outcome(Then<Outcome>),
+    /// A query was asked.
+    Answer(Then<Answer>),
+}
+
+/// A request whose step the cluster has not answered.
+pub(crate) struct Pending {
+    /// The request.
+    pub(crate) correlation: CorrelationId,
+    /// Doing the step again does no harm.
+    pub(crate) repeats_safely: bool,
+    /// The step may wait for a lock.
+    pub(crate) waits: bool,
+    /// What follows.
+    pub(crate) follow: Follow,
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("correlation", &self.correlation)
+            .field("waits", &self.waits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    next: u64,
+    pending: BTreeMap<Ticket, Pending>,
+    waiting: usize,
+}
+
+impl InFlight {
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Refuses one more of this kind when there are `max`. Waits are counted apart: a client whose
+    /// threads all wait for a lock must still be able to unlock it.
+    pub(crate) fn admit(&self, waits: bool, max: usize) -> Result<(), Failure> {
+        let others = if waits { self.waiting } else { self.pending.len() - self.waiting };
+        if others >= max { Err(Failure::InFlight { max }) } else { Ok(()) }
+    }
+
+    /// Keeps a request until its ticket is answered.
+    pub(crate) fn insert(&mut self, pending: Pending) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.waiting += usize::from(pending.waits);
+        self.pending.insert(ticket, pending);
+        ticket
+    }
+
+    /// Gives back the request of a ticket, once.
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Pending> {
+        let pending = self.pending.remove(&ticket)?;
+        self.waiting -= usize::from(pending.waits);
+        Some(pending)
+    }
+}
+
+/// Whether a command is meant to wait for somebody else: a lock, or a try with time.
+pub(crate) fn may_wait(command: &Command) -> bool {
+    match command {
+        Command::Map { change, .. } => match change {
+            MapChange::Lock { timeout_ms, .. } => *timeout_ms != Some(0),
+            MapChange::TryRemove { timeout_ms, .. }
+            | MapChange::Put { mode: PutMode::Try { timeout_ms }, .. } => *timeout_ms > 0,
+            MapChange::Put { .. }
+            | MapChange::PutAll { .. }
+            | MapChange::ReplaceIfSame { .. }
+            | MapChange::Remove { .. }
+            | MapChange::RemoveIfSame { .. }
+            | MapChange::RemoveAll
+            | MapChange::Clear
+            | MapChange::Evict { .. }
+            | MapChange::EvictAll
+            | MapChange::SetTtl { .. }
+            | MapChange::PutIfVersion { .. }
+            | MapChange::RemoveIfVersion { .. }
+            | MapChange::Unlock { .. }
+            | MapChange::ForceUnlock { .. }
+            | MapChange::Configure(_) => false,
+        },
+        Command::Cp(CpCommand::Lock { timeout_ms, .. }) => *timeout_ms != Some(0),
+        Command::Cp(_)
+        | Command::Cluster(_)
+        | Command::Object(_)
+        | Command::Set { .. }
+        | Command::NewIdBatch { .. } => false,
+    }
+}

@@ -1,0 +1,86 @@
+//! Locks of keys. The call's reference id is its identity: the same in every retry.
+
+use statekeeper_machine::{Command, MapChange, Query};
+use statekeeper_protocol::messages::map::{force_unlock, is_locked, lock, try_lock, unlock};
+
+use crate::call::Call;
+use crate::limits;
+use crate::services::{done, flag_of, is_true, wait_ms};
+use crate::step::{Handled, Step};
+
+/// `Map.lock`: waits without end.
+pub(super) fn lock(request: lock::Request, call: &Call<'_>) -> Handled {
+    let command = Command::Map {
+        map: call.name(&request.name)?,
+        caller: call.caller(request.thread_id),
+        change: MapChange::Lock {
+            key: call.key(request.key)?,
+            lease_ms: lease_ms(request.ttl),
+            timeout_ms: None,
+            reference: request.reference_id,
+        },
+    };
+    Step::submit(command, |outcome, call| {
+        flag_of(outcome)?;
+        call.answer(&lock::Response {})
+    })
+}
+
+/// `Map.tryLock`.
+pub(super) fn try_lock(request: try_lock::Request, call: &Call<'_>) -> Handled {
+    let command = Command::Map {
+        map: call.name(&request.name)?,
+        caller: call.caller(request.thread_id),
+        change: MapChange::Lock {
+            key: call.key(request.key)?,
+            lease_ms: lease_ms(request.lease),
+            timeout_ms: wait_ms(request.timeout),
+            reference: request.reference_id,
+        },
+    };
+    Step::submit(command, |outcome, call| {
+        call.answer(&try_lock::Response { response: flag_of(outcome)? })
+    })
+}
+
+/// `Map.isLocked`.
+pub(super) fn is_locked(request: is_locked::Request, call: &Call<'_>) -> Handled {
+    let query = Query::MapIsLocked { map: call.name(&request.name)?, key: call.key(request.key)? };
+    Step::read(query, |answer, call| {
+        call.answer(&is_locked::Response { response: is_true(answer)? })
+    })
+}
+
+/// `Map.unlock`.
+pub(super) fn unlock(request: unlock::Request, call: &Call<'_>) -> Handled {
+    let command = Command::Map {
+        map: call.name(&request.name)?,
+        caller: call.caller(request.thread_id),
+        change: MapChange::Unlock { key: call.key(request.key)?, reference: request.reference_id },
+    };
+    Step::submit(command, |outcome, call| {
+        done(outcome)?;
+        call.answer(&unlock::Response {})
+    })
+}
+
+/// `Map.forceUnlock`: of no thread.
+pub(super) fn force_unlock(request: force_unlock::Request, call: &Call<'_>) -> Handled {
+    let command = Command::Map {
+        map: call.name(&request.name)?,
+        caller: call.caller(0),
+        change: MapChange::ForceUnlock {
+            key: call.key(request.key)?,
+            reference: request.reference_id,
+        },
+    };
+    Step::submit(command, |outcome, call| {
+        done(outcome)?;
+        call.answer(&force_unlock::Response {})
+    })
+}
+
+/// How long a lock lasts by itself: clients say "without end" by -1 or by the greatest number.
+fn lease_ms(lease: i64) -> Option<u64> {
+    u64::try_from(lease).ok().filter(|_| (1..limits::ENDLESS_MS).contains(&lease))
+}
