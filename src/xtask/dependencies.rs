@@ -1,7 +1,7 @@
 //! What we build on: licences, sources and second versions, as the lock file has them.
 //!
-//! Stands in for cargo-deny, which would have to be built first (`docs/decisions/`, test runner and
-//! dependency checks). Not here: security advisories, which need a list from the network.
+//! Stands in for cargo-deny, which would have to be built first (decision 8). Not here: security
+//! advisories, which need a list from the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 

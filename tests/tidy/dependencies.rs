@@ -7,7 +7,7 @@ const PURE: [&str; 4] = ["bytes", "serde", "thiserror", "tracing"];
 /// A pure crate and what it may have beyond that.
 const PURE_CRATES: [(&str, &[&str]); 3] = [
     ("src/protocol/Cargo.toml", &[]),
-    // The image of a snapshot: docs/decisions, sans-io crates.
+    // The image of a snapshot: decision 6.
     ("src/machine/Cargo.toml", &["postcard"]),
     ("src/endpoint/Cargo.toml", &["statekeeper-machine", "statekeeper-protocol"]),
 ];
