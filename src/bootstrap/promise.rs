@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use statekeeper_machine::{ClusterId, NodeId};
 use std::fmt;
 
+// req: R-25
 /// A promise to one founding of one founder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Promise {

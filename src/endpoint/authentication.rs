@@ -1,7 +1,7 @@
 //! `Authentication`: whether the client has shown who it is.
 //!
-//! There is no security beyond the cluster's name yet: credentials of any kind are refused, as a real
-//! member without security refuses them.
+//! There is no security beyond the cluster's name yet: credentials of any kind are refused, as a
+//! real member without security refuses them.
 
 use std::time::Instant;
 
@@ -93,6 +93,7 @@ impl Authentication {
         (verdict, Some(client))
     }
 
+    // req: R-1
     fn verdict(&self, cluster_name: &Name, claim: &Claim) -> Verdict {
         // A connection belongs to one client for its whole life; the nil uuid stands for nobody.
         let is_same = match (client_of(claim), &self.client) {

@@ -33,8 +33,9 @@ const STRANGERS_MAY_SEND: [MessageType; 3] = [
 
 /// Our side of one client connection.
 ///
-/// Contract: call [`handle`](Self::handle) with one input, then [`poll`](Self::poll) until it yields
-/// nothing, then the next input; when [`deadline`](Self::deadline) has come, give `Input::Timeout`.
+/// Contract: call [`handle`](Self::handle) with one input, then [`poll`](Self::poll) until it
+/// yields nothing, then the next input; when [`deadline`](Self::deadline) has come, give
+/// `Input::Timeout`.
 #[derive(Debug)]
 pub struct ClientEndpoint {
     settings: Arc<EndpointSettings>,
@@ -107,8 +108,8 @@ impl ClientEndpoint {
         Some(others.into_iter().flatten().fold(silent, Instant::min))
     }
 
-    /// Whether it must be given `Input::Events`: it has listeners. Asked after every input; the shell
-    /// subscribes before it writes what that input made it write.
+    /// Whether it must be given `Input::Events`: it has listeners. Asked after every input; the
+    /// shell subscribes before it writes what that input made it write.
     #[must_use]
     pub fn wants_events(&self) -> bool {
         self.listeners.len() > 0

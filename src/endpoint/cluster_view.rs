@@ -1,7 +1,7 @@
 //! `ClusterViewListener`: the member list and the partition table as one client sees them.
 //!
-//! Invariant: a table names listed members only, and its one partition has an owner; a view that says
-//! less is kept until it says more. Members are sent before the table that names them.
+//! Invariant: a table names listed members only, and its one partition has an owner; a view that
+//! says less is kept until it says more. Members are sent before the table that names them.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -17,8 +17,8 @@ use crate::call::member_uuid;
 use crate::limits;
 use crate::output::Output;
 
-/// Partitions of the cluster: one, for the life of every cluster, since clients refuse a member that
-/// counts otherwise than the first they met. spec: client-protocol 0
+/// Partitions of the cluster: one, for the life of every cluster, since clients refuse a member
+/// that counts otherwise than the first they met. spec: client-protocol 0
 pub(crate) const PARTITION_COUNT: i32 = 1;
 /// The partition of every key.
 pub(crate) const PARTITION: PartitionId = PartitionId(0);

@@ -1,7 +1,7 @@
 //! From a request to the function of its service.
 //!
-//! Both this match and those of the services are complete: a message that is added to the table does
-//! not compile until somebody says what it does.
+//! Both this match and those of the services are complete: a message that is added to the table
+//! does not compile until somebody says what it does.
 
 use statekeeper_protocol::messages::Request;
 use statekeeper_protocol::{ClientMessage, MessageType};
@@ -41,6 +41,7 @@ fn refusal(message_type: MessageType) -> Failure {
         return Failure::NoMapStore;
     }
     match message_type.name() {
+        // req: R-2
         Some(name) if message_type.0 & 0xff == 0 => Failure::unsupported(name),
         _ => Failure::unsupported(format!("message {:06x}", message_type.0)),
     }

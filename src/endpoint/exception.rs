@@ -1,7 +1,7 @@
 //! The one mapping from inner errors to protocol exceptions.
 //!
-//! Invariant: a code that clients retry by themselves (46, 19) is given only where nothing happened,
-//! or where doing it again does no harm. Nowhere else is an `ExceptionCode` chosen.
+//! Invariant: a code that clients retry by themselves (46, 19) is given only where nothing
+//! happened, or where doing it again does no harm. Nowhere else is an `ExceptionCode` chosen.
 
 use statekeeper_machine::{Rejection, SubmitError};
 use statekeeper_protocol::messages::error::ErrorResponse;

@@ -1,7 +1,7 @@
 //! `InFlight`: requests the cluster has not answered yet.
 //!
-//! Invariant: a ticket is given once and stands here until its answer comes, so that every request is
-//! answered exactly once. Correlation ids are no keys: clients use one again.
+//! Invariant: a ticket is given once and stands here until its answer comes, so that every request
+//! is answered exactly once. Correlation ids are no keys: clients use one again.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -30,8 +30,8 @@ pub(crate) const KEY_BYTES_KEY: &str = "limits.key-bytes-max";
 pub(crate) const NAME_BYTES_KEY: &str = "limits.name-bytes-max";
 /// Configuration key of the largest request.
 pub(crate) const REQUEST_BYTES_KEY: &str = "limits.request-bytes-max";
-/// Configuration key of unanswered requests. Calls that wait for a lock are counted apart, under the
-/// same number: a client whose threads wait must still be able to unlock.
+/// Configuration key of unanswered requests. Calls that wait for a lock are counted apart, under
+/// the same number: a client whose threads wait must still be able to unlock.
 pub(crate) const IN_FLIGHT_KEY: &str = "limits.client-in-flight-max";
 /// Configuration key of listeners.
 pub(crate) const LISTENERS_KEY: &str = "limits.listeners-per-client-max";

@@ -1,7 +1,7 @@
 //! `Listeners`: what a client wants to hear, and which events of the log it is told.
 //!
-//! Invariant: an event reaches each registration once over all nodes. `localOnly` ones stand on every
-//! node, so only the node that proposed the entry tells them; the others stand here alone.
+//! Invariant: an event reaches each registration once over all nodes. `localOnly` ones stand on
+//! every node, so only the node that proposed the entry tells them; the others stand here alone.
 //! spec: client-protocol 9
 
 use std::collections::{BTreeMap, VecDeque};
@@ -370,6 +370,7 @@ impl Told<'_> {
     }
 
     fn send(&mut self, own: Registration, event: &impl Message, partition: PartitionId) {
+        // req: R-27
         if self.emits || !own.local_only {
             let message = event.encode_with(own.correlation, partition);
             self.outputs.push_back(Output::Send(message));

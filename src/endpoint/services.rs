@@ -1,7 +1,7 @@
 //! What each request of the table does: one file per protocol service.
 //!
-//! A function here checks what the client sent, and makes a command, a query or an answer of it. What
-//! happens is decided in the replicated state; what it is called on the wire, in the protocol.
+//! A function here checks what the client sent, and makes a command, a query or an answer of it.
+//! What happens is decided in the replicated state; what it is called on the wire, in the protocol.
 
 pub(crate) mod client;
 pub(crate) mod cp_group;

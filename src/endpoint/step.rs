@@ -9,7 +9,8 @@ use crate::exception::Failure;
 /// What a request, or the answer to one of its steps, leads to.
 pub(crate) type Handled = Result<Step, Failure>;
 
-/// What follows the answer of the cluster. Most capture nothing, and a box of nothing takes no memory.
+/// What follows the answer of the cluster. Most capture nothing, and a box of nothing takes no
+/// memory.
 pub(crate) type Then<T> = Box<dyn FnOnce(T, &mut Call<'_>) -> Handled + Send + Sync>;
 
 /// What a request needs next.

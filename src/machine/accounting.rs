@@ -5,8 +5,9 @@ use crate::blob::Blob;
 use crate::event::WaitKey;
 use crate::outcome::{Outcome, Reply};
 
-/// A record beside its key and value: metadata, handles, allocations; what the memory bench measures
-/// for plain records (one with a time to live costs about 130 more, and is not counted as such).
+/// A record beside its key and value: metadata, handles, allocations; what the memory bench
+/// measures for plain records (one with a time to live costs about 130 more, and is not counted as
+/// such).
 pub(crate) const RECORD_BYTES: u64 = 224;
 /// A map without records.
 pub(crate) const MAP_BYTES: u64 = 256;

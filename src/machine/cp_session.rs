@@ -130,6 +130,7 @@ impl Cp {
         }
     }
 
+    // req: R-15
     /// Ends a session; says whether it lived.
     pub(crate) fn end_session(
         &mut self,

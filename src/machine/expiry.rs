@@ -55,6 +55,7 @@ impl Deadlines {
         self.idle.remove(&(at, due));
     }
 
+    // req: R-17
     /// Takes the next thing that is due.
     pub(crate) fn pop(&mut self, now: ClusterTime) -> Option<Due> {
         pop_until(&mut self.fixed, now)

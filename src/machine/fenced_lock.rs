@@ -98,6 +98,7 @@ impl<'a> LockStep<'a> {
 }
 
 impl FencedLock {
+    // req: R-14
     /// `lock` and `tryLock`.
     pub(crate) fn lock(
         &mut self,

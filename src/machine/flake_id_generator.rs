@@ -39,6 +39,7 @@ impl IdGenerators {
         self.next.insert(generator, next);
     }
 
+    // req: R-16
     /// Reserves a batch.
     pub(crate) fn new_batch(&mut self, now: ClusterTime, generator: Name, size: u32) -> Reply {
         if size == 0 || size > limits::ID_BATCH_MAX {

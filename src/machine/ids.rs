@@ -88,8 +88,8 @@ uuid! {
 }
 
 impl ThreadId {
-    /// Whichever thread of a client: calls that carry none (`Map.putAll`, `setTtl`, `removeAll`) must not
-    /// wait for a lock that their own thread may hold.
+    /// Whichever thread of a client: calls that carry none (`Map.putAll`, `setTtl`, `removeAll`)
+    /// must not wait for a lock that their own thread may hold.
     pub const ANY: Self = Self(i64::MIN);
 }
 

@@ -46,6 +46,7 @@ impl Origins {
         self.bytes = self.recount();
     }
 
+    // req: R-13
     /// What a command with this origin must be answered without applying it.
     pub(crate) fn recall(&self, origin: &Origin) -> Option<Reply> {
         let node = self.nodes.get(&origin.node)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// A stranger says within this time which protocol it speaks, and a client who it is. Real clients
 /// do both in one round trip; clients behind a busy virtual machine in a second.
 pub(crate) const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections that have not authenticated yet. Each holds a few kilobytes for `GREETING_TIMEOUT` at
-/// most; a flood of strangers meets this bound before it meets the memory.
+/// Connections that have not authenticated yet. Each holds a few kilobytes for `GREETING_TIMEOUT`
+/// at most; a flood of strangers meets this bound before it meets the memory.
 pub(crate) const STRANGERS_MAX: usize = 512;
 /// One line in the log for refused connections in this time, however many there are.
 pub(crate) const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,7 +1,8 @@
 //! The client port: who connects, in which language of bytes, and one endpoint for each client.
 //!
 //! Invariant: a connection costs memory only as far as named limits allow, and no connection waits
-//! for another. The meaning of messages is the endpoint's; Raft is reached through `Consensus` alone.
+//! for another. The meaning of messages is the endpoint's; Raft is reached through `Consensus`
+//! alone.
 
 mod accept;
 mod clients;

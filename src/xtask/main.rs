@@ -35,7 +35,7 @@ enum Verb {
     Docs(docs::Arguments),
     /// Compare the message table with a checkout of the published protocol definitions.
     ProtocolCheck(protocol_check::Arguments),
-    /// Fetch the runtimes and client libraries that tests/clients/ needs.
+    /// Fetch the programs and client libraries that the suites of real processes need.
     SetupClients,
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask setup-clients`: fetches what `tests/clients/` needs, each part by the ordinary
-//! client of its package source. What is present is left alone, so a second run does nothing.
+//! `cargo xtask setup-clients`: fetches what the suites of real processes need, each part by the
+//! ordinary client of its package source. What is present is left alone: a second run does nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,9 @@ const JAVA_CLIENTS: [&str; 4] = ["5.1", "4.2.8", "5.3.8", "5.7.0"];
 const GSON: &str = "com.google.code.gson:gson:2.11.0";
 /// Named with its version, so that no other one is looked for.
 const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
-const RUNTIMES: [Need; 6] = [
+const PROGRAMS: [Need; 7] = [
+    // Network namespaces, for cut-off nodes and multicast.
+    Need { probe: &["ip", "-Version"], package: "iproute2" },
     Need { probe: &["java", "-version"], package: "default-jdk-headless" },
     Need { probe: &["javac", "-version"], package: "default-jdk-headless" },
     Need { probe: &["mvn", "--version"], package: "maven" },
@@ -26,7 +28,7 @@ const RUNTIMES: [Need; 6] = [
 /// Installs runtimes and clients that are missing.
 pub(crate) fn run() -> anyhow::Result<()> {
     let cache = root().join("target/clients");
-    debian::ensure(&RUNTIMES)?;
+    debian::ensure(&PROGRAMS)?;
     java(&cache.join("java"))?;
     python(root(), &cache.join("python"))?;
     node(root(), &cache.join("node"))

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-const BODY: &str = r#"{"nodeVersion":{"version":"1.11.0"},"environment":"openlookeng","coordinator":true,"starting":false,"uptime":"1.00m"}"#;
+const BODY: &str = concat!(
+    r#"{"nodeVersion":{"version":"1.11.0"},"environment":"openlookeng","coordinator":true,"#,
+    r#""starting":false,"uptime":"1.00m"}"#
+);
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A small HTTP server; stopped when dropped.

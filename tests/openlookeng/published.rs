@@ -5,12 +5,11 @@ use crate::support::cluster::{CLUSTER_NAME, Cluster};
 use crate::support::files::write_file;
 
 /// `etc/state-store.properties`; the blanks behind `tcp-ip` and the comment are published so.
-const STATE_STORE: &str = "state-store.type=hazelcast
-state-store.name=query
-state-store.cluster=@CLUSTER@
-
-hazelcast.discovery.mode=tcp-ip   \nhazelcast.discovery.port=@PORT@       #optional, the default port is 5701
-";
+const STATE_STORE: &str = concat!(
+    "state-store.type=hazelcast\nstate-store.name=query\nstate-store.cluster=@CLUSTER@\n\n",
+    "hazelcast.discovery.mode=tcp-ip   \n",
+    "hazelcast.discovery.port=@PORT@       #optional, the default port is 5701\n",
+);
 /// `etc/seed-store.properties`; the list below the file on the same page has the key with a dot.
 const SEED_STORE: &str = "seed-store.type=filebased
 seed-store.filesystem.seed-dir=@SEED_DIR@
@@ -51,7 +50,8 @@ pub(crate) enum Neighbour {
     LoneCoordinator(u16),
 }
 
-/// Puts the published files in place of the harness's own; more lines go to `seed-store.properties`.
+/// Puts the published files in place of the harness's own; more lines go to
+/// `seed-store.properties`.
 pub(crate) fn write(cluster: &Cluster, i: usize, neighbour: Neighbour, seed_store: &str) {
     let site = cluster.site(i);
     let etc = site.home.join("etc");

@@ -89,7 +89,8 @@ impl Client {
                 }
             }
             (Ask::Unlock { session, .. }, Told::Flag(still)) => {
-                // A copy of an earlier call may have come late and locked once more: give it up too.
+                // A copy of an earlier call may have come late and locked once more: give it up
+                // too.
                 self.lock =
                     if *still { LockState::Held { session } } else { LockState::Free { session } };
             }

@@ -4,6 +4,8 @@ use crate::tree::{Text, expect_none, rust, texts};
 
 const LINE_COLUMNS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 600;
+/// Tests are read one by one, so that a longer list of them does no harm.
+const TEST_FILE_LINES_MAX: usize = 800;
 /// Tables of which a row is a line.
 const WIDE: [(&str, &str); 1] = [("src/config/keys.rs", "a key's name, kind, default and help")];
 /// Bytes of others, kept as they came.
@@ -32,11 +34,12 @@ fn files_have_at_most_600_lines_without_their_tests() {
     let mut faults = Vec::new();
     for text in texts().iter().filter(|text| text.is(&["rs", "java", "py", "js"])) {
         let lines = text.without_tests().lines().count();
-        if lines > FILE_LINES_MAX {
-            faults.push(format!("{} has {lines}", text.path));
+        let max = if text.is_test() { TEST_FILE_LINES_MAX } else { FILE_LINES_MAX };
+        if lines > max {
+            faults.push(format!("{} has {lines} of {max}", text.path));
         }
     }
-    expect_none("files with more than 600 lines", &faults);
+    expect_none("files that are too long", &faults);
 }
 
 #[test]

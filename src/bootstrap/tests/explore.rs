@@ -65,6 +65,7 @@ fn every_order_without_faults_ends_in_one_cluster() {
     }
 }
 
+// checks: R-25
 #[test]
 fn every_order_with_losses_and_crashes_ends_in_at_most_one_cluster() {
     for (arbiter, nodes, expect, losses, crashes) in [

@@ -71,6 +71,7 @@ fn guessing_three_times_ends_the_connection() {
     assert_eq!(closes(&outputs), Some(&CloseReason::AuthenticationFailures));
 }
 
+// covers: Client.authenticationCustom
 #[test]
 fn credentials_are_refused_where_there_is_no_security() {
     let text = |text: &str| Some(text.to_owned());
@@ -144,6 +145,7 @@ fn whoever_does_not_authenticate_in_time_is_closed() {
     assert_eq!(closes(&outputs), Some(&CloseReason::AuthenticationTimeout));
 }
 
+// covers: Client.ping
 #[test]
 fn a_silent_client_is_closed_and_a_ping_is_no_silence() {
     let mut talk = Talk::new();
@@ -168,6 +170,7 @@ fn time_that_goes_back_is_a_mistake_of_the_shell() {
     talk.input(Input::Timeout);
 }
 
+// covers: Client.statistics Client.localBackupListener
 #[test]
 fn calls_with_constant_answers_never_reach_the_cluster() {
     let mut talk = Talk::new();

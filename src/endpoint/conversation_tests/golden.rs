@@ -1,8 +1,8 @@
 //! Captured requests of real clients, replayed: our answers against those of real members.
 //!
-//! A capture holds a few requests of each kind, not all that were sent: what it leaves out, such as the
-//! put before a get, is left out of the replay too. Every answer must be of the captured kind; where
-//! its content differs, one of the lists below says why, and a snapshot says how often.
+//! A capture holds a few requests of each kind, not all that were sent: what it leaves out, such as
+//! the put before a get, is left out of the replay too. Every answer must be of the captured kind;
+//! where its content differs, one of the lists below says why, and a snapshot says how often.
 
 #![allow(clippy::disallowed_methods, reason = "golden vectors are files")]
 

@@ -126,6 +126,7 @@ fn a_clear_is_one_event_with_a_count_and_no_key() {
     assert_eq!(event.number_of_affected_entries, 12);
 }
 
+// checks: R-27
 #[test]
 fn only_the_emitter_tells_listeners_that_stand_on_every_node() {
     let mut talk = Talk::new();

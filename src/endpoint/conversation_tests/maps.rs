@@ -1,4 +1,5 @@
-//! Maps and sets beyond what the table's snapshot shows: bad arguments, limits, and the state behind.
+//! Maps and sets beyond what the table's snapshot shows: bad arguments, limits, and the state
+//! behind.
 
 use bytes::Bytes;
 use statekeeper_machine::{

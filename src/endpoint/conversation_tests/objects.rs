@@ -38,6 +38,7 @@ fn an_object_that_is_there_costs_no_log_entry() {
     let _: create_proxy::Response = talk.complete(ticket, Outcome::Done);
 }
 
+// covers: Client.createProxies
 #[test]
 fn a_reconnecting_client_names_all_its_objects_in_one_step() {
     let (mut cluster, mut talk) = (Sequencer::new(), Talk::new());
@@ -87,6 +88,7 @@ fn more_objects_than_the_limit_are_refused_by_its_name() {
     assert!(message.contains("limits.objects-max"), "{message}");
 }
 
+// covers: Client.sendAllSchemas
 #[test]
 fn a_schema_comes_back_as_it_was_sent() {
     let (mut cluster, mut talk) = (Sequencer::new(), Talk::new());

@@ -1,4 +1,5 @@
-//! Whatever a client sends, and whatever the cluster answers: no panic, and one answer for each request.
+//! Whatever a client sends, and whatever the cluster answers: no panic, and one answer for each
+//! request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

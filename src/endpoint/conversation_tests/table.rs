@@ -20,6 +20,7 @@ fn every_request_of_the_table_has_an_example() {
     assert_eq!(examples, table);
 }
 
+// covers: CPSession.closeSession CPSession.generateThreadId
 #[test]
 fn every_request_becomes_what_the_snapshot_says() {
     let mut lines = String::new();
@@ -55,6 +56,8 @@ fn describe(example: Example, lines: &mut String) {
     }
 }
 
+// covers: Refused
+// checks: R-2
 #[test]
 fn everything_published_is_dispatched_or_refused_as_unsupported() {
     let table: BTreeSet<MessageType> =

@@ -85,6 +85,7 @@ proptest! {
         prop_assert_eq!(Machine::restore(image).expect("the image is whole").digest(), digest);
     }
 
+    // checks: R-13
     #[test]
     fn a_command_sent_again_changes_nothing(log in histories(STEPS_MAX)) {
         let mut machine = Machine::new();

@@ -46,6 +46,7 @@ const RECORDS_MAX: usize = 16;
 /// Every node that answers has reported to a new leader in this time.
 const SETTLE: Duration = Duration::from_secs(2 * REPORT_INTERVAL.as_secs());
 
+// req: R-26
 /// Proposes another record, if the one that is there may not stay.
 pub(super) fn propose(round: &mut Round<'_>) {
     if !round.is_open(DutyId::CoordinatorRecord) {
@@ -250,6 +251,7 @@ mod tests {
         assert_eq!(trial.discovery(), record("c2", 8080));
     }
 
+    // checks: R-26
     #[test]
     fn with_all_down_the_record_stays_and_the_first_one_back_gets_it() {
         let mut trial = two_up();

@@ -35,7 +35,8 @@ final class OpenLooKeng {
         config.setClusterName(Values.text(options, "cluster", "hetu-state-store"));
         config.getConnectionStrategyConfig().setReconnectMode(ReconnectMode.OFF);
         if (options.has("seed_file")) {
-            for (FileBasedSeed seed : waitForSeeds(Path.of(options.get("seed_file").getAsString()))) {
+            Path seeds = Path.of(options.get("seed_file").getAsString());
+            for (FileBasedSeed seed : waitForSeeds(seeds)) {
                 config.getNetworkConfig().addAddress(seed.location());
             }
         } else if (options.has("seeds")) {
@@ -85,7 +86,8 @@ final class OpenLooKeng {
         for (String item : text.replace("\n", "").replace("\r", "").split(",")) {
             if (!item.isEmpty()) {
                 byte[] bytes = Base64.getDecoder().decode(item);
-                try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes))) {
+                try (ObjectInputStream in =
+                        new ObjectInputStream(new ByteArrayInputStream(bytes))) {
                     seeds.add((FileBasedSeed) in.readObject());
                 }
             }

@@ -96,8 +96,8 @@ fn check_service(what: &str, service: &str) -> Result<(), Failure> {
     }
 }
 
-/// Creates what is not there. Clients name their objects again at every start and reconnect: looking
-/// first keeps that out of the log.
+/// Creates what is not there. Clients name their objects again at every start and reconnect:
+/// looking first keeps that out of the log.
 fn create_new(objects: Vec<(Name, Name)>, response: &impl Message, call: &Call<'_>) -> Handled {
     let response: EncodedMessage = response.encode_with(call.correlation, PartitionId::NONE);
     Step::read(Query::ObjectsExist { objects: objects.clone() }, move |answer, call| {

@@ -301,7 +301,8 @@ enum Predicate {
 }
 
 impl Predicate {
-    /// Reads a serialised predicate: type -2 (identified), factory -20, class. spec: client-protocol 10
+    /// Reads a serialised predicate: type -2 (identified), factory -20, class. spec:
+    /// client-protocol 10
     fn of(predicate: &Data) -> Result<Self, Failure> {
         const IDENTIFIED: i32 = -2;
         const FALSE: [u8; 9] = [1, 0xff, 0xff, 0xff, 0xec, 0, 0, 0, 13];
