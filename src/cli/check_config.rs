@@ -5,17 +5,30 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Exit;
+use super::serve::options;
+use crate::config::{self, Severity};
 
 /// Arguments of `check-config`.
 #[derive(Args, Clone, Debug)]
-pub struct CheckConfigArgs {
-    /// The folder of `state-store.properties` and its neighbours.
+pub(super) struct CheckConfigArgs {
+    /// The folder of `state-store.properties` and its neighbours; `etc` if there is one.
     #[arg(long, env = "STATEKEEPER_ETC")]
-    pub etc: Option<PathBuf>,
+    pub(super) etc: Option<PathBuf>,
 }
 
-/// Checks.
-pub(super) fn run(_: &CheckConfigArgs) -> Exit {
-    eprintln!("this build cannot check a configuration yet");
-    Exit::Failed
+/// Prints all findings; any of them, a warning too, gives exit code 6.
+pub(super) fn run(arguments: &CheckConfigArgs) -> Exit {
+    if let Some(etc) = &arguments.etc
+        && !etc.is_dir()
+    {
+        eprintln!("--etc {}: no such folder; name the one with state-store.properties", etc.display());
+        return Exit::CheckFailed;
+    }
+    let findings = config::check(&options(arguments.etc.as_deref(), &[]));
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    println!("{} errors, {} warnings", count(Severity::Error), count(Severity::Warning));
+    if findings.is_empty() { Exit::Done } else { Exit::CheckFailed }
 }

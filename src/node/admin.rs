@@ -46,8 +46,8 @@ pub(super) fn context(parts: Parts) -> AdminContext {
         request_bytes_max: config.limits.request_bytes_max,
         state_bytes_max: config.limits.state_bytes_max,
     };
-    let counters = (raft.counters().clone(), client_port.counters().clone());
-    let (stats, data_dir) = (raft.storage_stats().clone(), config.storage.data_dir.clone());
+    let counters = (raft.metrics(), client_port.counters().clone());
+    let (stats, data_dir) = (raft.storage_stats(), config.storage.data_dir.clone());
     let status = raft.status();
     let mode = mode_of(&config.discovery);
     let directory = directory_of(&config);

@@ -229,8 +229,8 @@ impl Node {
     }
 
     /// Finds the cluster, then serves until the token ends or Raft may not go on.
-    async fn serve(mut self, stop: CancellationToken) -> Result<(), NodeError> {
-        let mut failed = self.raft.failed();
+    async fn serve(self, stop: CancellationToken) -> Result<(), NodeError> {
+        let (mut failed, mut failed_early) = (self.raft.failed(), self.raft.failed());
         let served = tokio::select! {
             ended = self.find_cluster(&stop) => match ended {
                 Err(NodeError::Bootstrap(BootstrapError::Stopped)) if stop.is_cancelled() => Ok(()),
@@ -241,7 +241,7 @@ impl Node {
                 },
             },
             () = stop.cancelled() => Ok(()),
-            reason = failure(&mut failed.clone()) => Err(NodeError::Failed(reason)),
+            reason = failure(&mut failed_early) => Err(NodeError::Failed(reason)),
         };
         self.shut_down(served.is_ok()).await;
         served

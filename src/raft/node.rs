@@ -122,15 +122,10 @@ impl RaftNode {
         self.core.proposer.set_disk_short(short);
     }
 
-    /// An orderly stop: nothing new is taken, what is in the log is applied and answered, leadership
-    /// goes to the voter that has most of the log, and the log is closed.
-    pub async fn shutdown(&self) {
+    /// Before an orderly stop: this node is no longer ready, and leadership goes to the voter that has
+    /// most of the log. Commands are still taken, and forwarded.
+    pub async fn hand_over(&self) {
         self.core.draining.send_replace(true);
-        self.core.applied.tickets.close();
-        let until = Instant::now() + DRAIN_TIMEOUT;
-        while self.core.applied.tickets.has_sent() && Instant::now() < until {
-            tokio::time::sleep(DRAIN_LOOK).await;
-        }
         if self.core.routes.leads()
             && let Some(to) = self.core.membership.most_caught_up()
         {
@@ -138,6 +133,18 @@ impl RaftNode {
             let handed = self.core.membership.hand_over(to, within).await;
             tracing::info!(%to, handed, "leadership is handed over");
         }
+    }
+
+    /// An orderly stop: nothing new is taken, what is in the log is applied and answered, leadership
+    /// is handed over, and the log is closed.
+    pub async fn shutdown(&self) {
+        self.core.draining.send_replace(true);
+        self.core.applied.tickets.close();
+        let until = Instant::now() + DRAIN_TIMEOUT;
+        while self.core.applied.tickets.has_sent() && Instant::now() < until {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        self.hand_over().await;
         self.write_clock().await;
         self.halt().await;
         let log = self.core.log.clone();
