@@ -8,14 +8,14 @@ use super::exit::Exit;
 
 /// Arguments of `check-config`.
 #[derive(Args, Clone, Debug)]
-pub struct CheckConfigArgs {
+pub(super) struct CheckConfigArgs {
     /// The folder of `state-store.properties` and its neighbours.
     #[arg(long, env = "STATEKEEPER_ETC")]
-    pub etc: Option<PathBuf>,
+    pub(super) etc: Option<PathBuf>,
 }
 
 /// Checks.
 pub(super) fn run(_: &CheckConfigArgs) -> Exit {
     eprintln!("this build cannot check a configuration yet");
-    Exit::Failed
+    Exit::CheckFailed
 }

@@ -8,13 +8,13 @@ use super::exit::Exit;
 
 /// Arguments of `dev`.
 #[derive(Args, Clone, Debug)]
-pub struct DevArgs {
+pub(super) struct DevArgs {
     /// How many nodes.
     #[arg(long, default_value_t = 3)]
-    pub nodes: usize,
+    pub(super) nodes: usize,
     /// Keep files and data here; otherwise all goes at the end.
     #[arg(long)]
-    pub dir: Option<PathBuf>,
+    pub(super) dir: Option<PathBuf>,
 }
 
 /// Runs the cluster.

@@ -8,13 +8,13 @@ use super::exit::Exit;
 
 /// Arguments of `serve`.
 #[derive(Args, Clone, Debug, Default)]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     /// The folder of `state-store.properties` and its neighbours.
     #[arg(long, env = "STATEKEEPER_ETC")]
-    pub etc: Option<PathBuf>,
+    pub(super) etc: Option<PathBuf>,
     /// A setting that wins over all files, as `key=value`; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+    pub(super) set: Vec<String>,
 }
 
 /// Runs the node.
