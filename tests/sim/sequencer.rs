@@ -97,10 +97,7 @@ impl Sequencer {
             ClusterCommand::Found {
                 cluster_id: ClusterId(1),
                 cluster_name: cluster_name.into(),
-                sessions: SessionSettings {
-                    time_to_live_ms: 30_000,
-                    heartbeat_interval_ms: 5_000,
-                },
+                sessions: SessionSettings { time_to_live_ms: 30_000, heartbeat_interval_ms: 5_000 },
                 maps,
             },
             ClusterCommand::DescribeNode(node.clone()),
@@ -188,12 +185,8 @@ impl Sequencer {
         let wait = origin.and_then(|origin| command.wait_key(&origin));
         let (at, proposer) = (inner.now, inner.node.node);
         let applied = inner.machine.apply(LogEntry { at, proposer, origin, command });
-        let batch = EventBatch {
-            index: inner.index,
-            emitter: true,
-            gap: false,
-            events: applied.events,
-        };
+        let batch =
+            EventBatch { index: inner.index, emitter: true, gap: false, events: applied.events };
         let batch = Arc::new(batch);
         // Events are published before anybody is answered.
         inner.subscribers.retain(|subscriber| subscriber.try_send(batch.clone()).is_ok());
