@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use statekeeper_machine::{
     Answer, ClientUuid, ClusterInfo, ClusterView, Command, EventBatch, MemberUuid, Name,
     NodeDescription, NodeId, Outcome, Query, SubmitError,
@@ -97,7 +98,7 @@ pub struct Status {
 }
 
 /// A coordinator and whether it answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoordinatorReport {
     /// Key of its record: the coordinator's host.
     pub host: Name,
@@ -108,7 +109,7 @@ pub struct CoordinatorReport {
 }
 
 /// A change of Raft's membership.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MembershipChange {
     /// Adds a node as learner.
     AddLearner {
@@ -135,7 +136,7 @@ pub enum MembershipChange {
 }
 
 /// Why a membership change was not made.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum MembershipError {
     /// A rule forbids it.
     #[error("refused: {rule}")]

@@ -1,10 +1,13 @@
 //! The map of the modules.
 
+pub mod admin;
 pub mod bootstrap;
+pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod coordinator;
 pub mod discovery;
+pub mod node;
 pub mod raft;
 pub mod seed;
 pub mod server;

@@ -1,2 +1,7 @@
 //! Arguments, config, run.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    statekeeper::cli::main()
+}

@@ -272,12 +272,9 @@ impl Run<'_> {
     }
 
     fn show(&self, view: &View) {
-        let attempts: Vec<Attempt> = view.heard.iter().map(attempt).collect();
-        self.status.send_if_modified(|status| {
-            let changed = status.attempts != attempts;
-            status.attempts = attempts;
-            changed
-        });
+        let now = Instant::now();
+        let attempts = view.heard.iter().map(|at| attempt(at, now)).collect();
+        self.status.send_modify(|status| status.attempts = attempts);
     }
 }
 
@@ -287,7 +284,7 @@ enum Next {
     Decided(Decision),
 }
 
-fn attempt(at: &HeardAt) -> Attempt {
+fn attempt(at: &HeardAt, now: Instant) -> Attempt {
     let result = match &at.heard {
         Heard::Node(answer) => match answer.cluster_id {
             Some(cluster_id) => format!("node {} of cluster {cluster_id}", answer.node),
@@ -299,5 +296,6 @@ fn attempt(at: &HeardAt) -> Attempt {
         Heard::Silent => "does not answer".to_owned(),
         Heard::Unresolved => "does not resolve".to_owned(),
     };
-    Attempt { address: at.address.clone(), result }
+    let answered = matches!(at.heard, Heard::Node(_));
+    Attempt { address: at.address.clone(), result, answered, at: now }
 }

@@ -1,5 +1,7 @@
 //! What a node without a cluster tells its operator.
 
+use std::time::Instant;
+
 /// Where the bootstrap stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootstrapStatus {
@@ -16,4 +18,8 @@ pub struct Attempt {
     pub address: String,
     /// What came of it, in words.
     pub result: String,
+    /// Whether a node answered.
+    pub answered: bool,
+    /// When it was asked.
+    pub at: Instant,
 }

@@ -5,14 +5,14 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::exit;
+use super::exit::Exit;
 
 /// How long the cluster may take to be ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,13 +27,13 @@ const FIRST_PORTS: [u16; 3] = [5701, 5751, 5780];
 
 /// Arguments of `dev`.
 #[derive(Args, Clone, Debug)]
-pub struct DevArgs {
+pub(super) struct DevArgs {
     /// How many nodes.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=7))]
-    pub nodes: u16,
+    pub(super) nodes: u16,
     /// Keep files and data here and find them again the next time; otherwise all goes at the end.
     #[arg(long)]
-    pub dir: Option<PathBuf>,
+    pub(super) dir: Option<PathBuf>,
 }
 
 /// Ports of one node.
@@ -66,19 +66,19 @@ enum DevError {
 }
 
 /// Runs the cluster until Ctrl-C.
-pub(super) fn run(arguments: &DevArgs) -> ExitCode {
+pub(super) fn run(arguments: &DevArgs) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("cannot start: {error}");
-            return exit::FAILED;
+            return Exit::Failed;
         }
     };
     match runtime.block_on(cluster(arguments)) {
-        Ok(()) => exit::DONE,
+        Ok(()) => Exit::Done,
         Err(error) => {
             eprintln!("{}", super::chain(&error));
-            exit::FAILED
+            Exit::Failed
         }
     }
 }

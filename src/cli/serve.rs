@@ -1,13 +1,12 @@
 //! `statekeeper serve`: runs one node until it is told to stop.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::exit;
+use super::exit::Exit;
 use crate::config::{self, LoadOptions, Loaded};
 use crate::{node, telemetry};
 
@@ -16,17 +15,17 @@ const DEFAULT_ETC: &str = "etc";
 
 /// Arguments of `serve`.
 #[derive(Args, Clone, Debug, Default)]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     /// The folder of `state-store.properties` and its neighbours; `etc` if there is one. Without
     /// any file this is a single durable node of a cluster named `dev`.
     #[arg(long, env = "STATEKEEPER_ETC")]
-    pub etc: Option<PathBuf>,
+    pub(super) etc: Option<PathBuf>,
     /// A setting that wins over all files, as `key=value`; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
-    pub set: Vec<(String, String)>,
+    pub(super) set: Vec<(String, String)>,
     /// End when the process that started this one ends (used by `dev`).
     #[arg(long, hide = true)]
-    pub end_with_parent: bool,
+    pub(super) end_with_parent: bool,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -41,7 +40,7 @@ pub(super) fn options(etc: Option<&Path>, set: &[(String, String)]) -> LoadOptio
 }
 
 /// Runs the node.
-pub(super) fn run(arguments: &ServeArgs) -> ExitCode {
+pub(super) fn run(arguments: &ServeArgs) -> Exit {
     if arguments.end_with_parent {
         end_with_parent();
     }
@@ -49,41 +48,41 @@ pub(super) fn run(arguments: &ServeArgs) -> ExitCode {
         && !etc.is_dir()
     {
         eprintln!("--etc {}: no such folder; name the one with state-store.properties", etc.display());
-        return exit::CHECK_FAILED;
+        return Exit::CheckFailed;
     }
     let loaded = match config::load(&options(arguments.etc.as_deref(), &arguments.set)) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("{error}");
-            return exit::CHECK_FAILED;
+            return Exit::CheckFailed;
         }
     };
     if let Err(error) = telemetry::init(&loaded.config.log) {
         eprintln!("{}", super::chain(&error));
-        return exit::CHECK_FAILED;
+        return Exit::CheckFailed;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("the threads of the node could not be started: {error}");
-            return exit::FAILED;
+            return Exit::Failed;
         }
     };
     runtime.block_on(serve(loaded))
 }
 
-async fn serve(loaded: Loaded) -> ExitCode {
+async fn serve(loaded: Loaded) -> Exit {
     let stop = CancellationToken::new();
     let signals = tokio::spawn(stop_on_signal(stop.clone()));
     let ended = node::run(loaded, stop).await;
     signals.abort();
     match ended {
-        Ok(()) => exit::DONE,
+        Ok(()) => Exit::Done,
         Err(error) => {
             // The log may go to a file; whoever looks at the terminal must see it too.
             tracing::error!("{}", super::chain(&error));
             eprintln!("{}", super::chain(&error));
-            exit::FAILED
+            Exit::Failed
         }
     }
 }

@@ -9,11 +9,16 @@ use statekeeper_machine::{
     ClusterInfo, Eviction, MapSettings, MemberUuid, Name, NodeDescription, NodeId, SessionSettings,
 };
 
+use crate::bootstrap;
 use crate::config::{self, Config, CpConfig, LimitsConfig, MapConfig};
+use crate::raft::{Founding, RaftSettings};
 use crate::storage::Identity;
 
 /// A connection must say who it is within this time; real clients do so in one round trip.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The default of `coordinator.check-timeout`.
+const COORDINATOR_CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// This node as others and clients reach it.
 pub(super) fn description(config: &Config, identity: &Identity) -> NodeDescription {
@@ -69,8 +74,40 @@ pub(super) fn bytes(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
+/// What replication is told.
+pub(super) fn raft(config: &Config) -> RaftSettings {
+    let raft = &config.raft;
+    let check_timeout = config.coordinator.as_ref().map(|own| own.check_timeout);
+    RaftSettings {
+        heartbeat_interval: raft.heartbeat_interval,
+        election_timeout: raft.election_timeout,
+        lease_reads: raft.lease_reads,
+        snapshot_log_bytes: raft.snapshot_log_bytes,
+        bootstrap_expect: raft.bootstrap_expect,
+        operation_timeout: config.client.operation_timeout,
+        member_timeout: config.client.member_timeout,
+        // A leader without a coordinator of its own judges those of others all the same.
+        coordinator_check_timeout: check_timeout.unwrap_or(COORDINATOR_CHECK_TIMEOUT),
+        state_bytes_max: config.limits.state_bytes_max,
+    }
+}
+
+/// What the founder initialises Raft and writes first.
+pub(super) fn founding(config: &Config, founding: &bootstrap::Founding) -> Founding {
+    let member = |member: &bootstrap::FoundingMember| {
+        (member.node, Name::from(member.raft_address.as_str()))
+    };
+    Founding {
+        cluster_id: founding.cluster_id,
+        cluster_name: config.node.cluster_name.as_str().into(),
+        members: founding.members.iter().map(member).collect(),
+        sessions: sessions(&config.cp),
+        maps: maps(&config.maps),
+    }
+}
+
 /// Times of CP sessions, as the founder writes them.
-pub(super) fn sessions(cp: &CpConfig) -> SessionSettings {
+fn sessions(cp: &CpConfig) -> SessionSettings {
     SessionSettings {
         time_to_live_ms: ms(cp.session_time_to_live),
         heartbeat_interval_ms: ms(cp.session_heartbeat_interval),
@@ -78,7 +115,7 @@ pub(super) fn sessions(cp: &CpConfig) -> SessionSettings {
 }
 
 /// Settings of maps by name, as the founder writes them.
-pub(super) fn maps(maps: &BTreeMap<String, MapConfig>) -> Vec<(Name, MapSettings)> {
+fn maps(maps: &BTreeMap<String, MapConfig>) -> Vec<(Name, MapSettings)> {
     maps.iter().map(|(name, map)| (name.as_str().into(), map_settings(map))).collect()
 }
 

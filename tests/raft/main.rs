@@ -1,0 +1,5 @@
+//! Several nodes in one process: founding, replication, failures, snapshots, membership.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod founding;
+mod trial;
