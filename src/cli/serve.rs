@@ -47,7 +47,10 @@ pub(super) fn run(arguments: &ServeArgs) -> Exit {
     if let Some(etc) = &arguments.etc
         && !etc.is_dir()
     {
-        eprintln!("--etc {}: no such folder; name the one with state-store.properties", etc.display());
+        eprintln!(
+            "--etc {}: no such folder; name the one with state-store.properties",
+            etc.display()
+        );
         return Exit::CheckFailed;
     }
     let loaded = match config::load(&options(arguments.etc.as_deref(), &arguments.set)) {
