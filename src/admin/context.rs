@@ -53,7 +53,7 @@ pub struct NodeInfo {
     pub loopback_only: bool,
 }
 
-/// `limits.*` as far as the API obeys them.
+/// Bounds that are the node's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct AdminLimits {
     /// `limits.name-bytes-max`.
@@ -66,6 +66,9 @@ pub struct AdminLimits {
     pub request_bytes_max: u64,
     /// `limits.state-bytes-max`, shown only: leaders obey it.
     pub state_bytes_max: u64,
+    /// A request without an answer after this time is given up: 503 for a read, 504 for a write.
+    /// Longer than `client.operation-timeout`, so that Raft's own answer is usually the one given.
+    pub request_timeout: Duration,
 }
 
 impl std::fmt::Debug for AdminContext {

@@ -36,6 +36,9 @@ const STALENESS_MS: HeaderName = HeaderName::from_static("x-statekeeper-stalenes
 /// Method and route of requests that match none, in metrics.
 const OTHER: (&str, &str) = ("other", "other");
 
+/// Changes below these are rare, and matter to everybody.
+const CLUSTER_PATHS: [&str; 2] = ["/v1/nodes", "/v1/leader"];
+
 type Routes = Arc<[&'static Route]>;
 
 /// The router over the whole table.
@@ -72,9 +75,20 @@ async fn answer(app: Arc<App>, routes: Routes, request: Request) -> Response {
         Err(problem) => problem_response(&problem, &instance, &status),
     };
     tell_place(response.headers_mut(), &status, local);
-    let (method, path) = label;
-    *app.answers.lock().entry((method, path, response.status().as_u16())).or_default() += 1;
+    note(&app, label, response.status().as_u16());
     response
+}
+
+/// Counts an answer, and logs changes: of the cluster for everybody, of data for who looks closely.
+fn note(app: &App, (method, route): (&'static str, &'static str), status: u16) {
+    *app.answers.lock().entry((method, route, status)).or_default() += 1;
+    match method {
+        "GET" => {}
+        _ if CLUSTER_PATHS.iter().any(|path| route.starts_with(path)) => {
+            tracing::info!(method, route, status, "admin request");
+        }
+        _ => tracing::debug!(method, route, status, "admin request"),
+    }
 }
 
 /// HEAD is answered like GET; the server leaves the body out. `None`: a method nothing here has.
@@ -96,11 +110,8 @@ fn resolve(
     method: Option<Method>,
     path: &str,
 ) -> Result<&'static Route, Problem> {
-    let of_path = |route: &&&'static Route| {
-        route
-            .action()
-            .is_none_or(|action| path.strip_suffix(action).is_some_and(|rest| !rest.ends_with('/')))
-    };
+    let of_path =
+        |route: &&&'static Route| route.action().is_none_or(|action| path.ends_with(action));
     let here: Vec<&'static Route> = routes.iter().filter(of_path).copied().collect();
     if let Some(route) = here.iter().find(|route| Some(route.method) == method) {
         return Ok(route);
@@ -138,8 +149,9 @@ async fn serve(
         Body::MapValue(_) => app.large_bodies.acquire().await.ok(),
     };
     let body = read(&app, route, &parts.headers, body, &mut call);
-    let seconds = limits::REQUEST_TIMEOUT.as_secs();
-    match tokio::time::timeout(limits::REQUEST_TIMEOUT, body).await {
+    let patience = app.context.limits.request_timeout;
+    let seconds = patience.as_secs();
+    match tokio::time::timeout(patience, body).await {
         Ok(read) => read?,
         // Told apart from a handler that takes long: nothing can have happened yet.
         Err(_) => {
@@ -147,7 +159,7 @@ async fn serve(
         }
     }
     let work = (route.handler)(app.clone(), call);
-    let done = tokio::time::timeout(limits::REQUEST_TIMEOUT, work).await;
+    let done = tokio::time::timeout(patience, work).await;
     done.unwrap_or(Err(Problem::TimedOut { wrote: route.method.writes(), seconds }))
 }
 
@@ -191,6 +203,10 @@ async fn path_of(route: &Route, parts: &mut Parts) -> Result<BTreeMap<String, St
         && let Some(without) = last.1.strip_suffix(action)
     {
         path.insert(last.0.to_owned(), without.to_owned());
+    }
+    // The router takes an empty segment for a value; nothing has an empty name.
+    if path.values().any(String::is_empty) {
+        return Err(Problem::NoRoute);
     }
     Ok(path)
 }

@@ -141,11 +141,14 @@ async fn list(app: Arc<App>, call: Call) -> Result<Reply, Problem> {
         Some(last) => Some(Blob::new(last.into()).ok_or_else(wrong)?),
         None => None,
     };
-    summary(&app, &map, call.consistency()).await?;
-    let query = Query::MapPage { map, after, limit: call.limit() };
+    let query = Query::MapPage { map: map.clone(), after, limit: call.limit() };
     let StateAnswer::Records { records, more } = app.read(query, call.consistency()).await? else {
         return Err(Problem::UnexpectedAnswer { question: "a page of records" });
     };
+    if records.is_empty() {
+        // Empty and missing maps look the same here; only one of them is an answer.
+        summary(&app, &map, call.consistency()).await?;
+    }
     let next_cursor = match records.last() {
         Some(last) if more => Some(paging::cursor(&list, last.key.bytes())),
         Some(_) | None => None,

@@ -9,9 +9,6 @@ pub(super) const LIST_LIMIT_MAX: u64 = 1_000;
 /// Larger values are shown by type and size only when they stand in a list: a page of the largest
 /// rows stays at a few megabytes. The entry itself shows them whole.
 pub(super) const LISTED_VALUE_BYTES_MAX: usize = 4 * 1024;
-/// A request without an answer after this time is given up: 503 for a read, 504 for a write. It is
-/// longer than `client.operation-timeout`, so that the answer of Raft is usually the one given.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Names and values of all headers of a request together; more is a 431.
 pub(super) const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Bodies of requests that carry no map value; more is a 413.
@@ -29,3 +26,8 @@ pub(super) const LOCKED_KEY_PATIENCE_MS: u64 = 2_000;
 pub(super) const PROMOTION_LAG_ENTRIES_MAX: u64 = 1_000;
 /// A learner that has been silent for longer than this is not promoted.
 pub(super) const PROMOTION_SILENCE_MAX: Duration = Duration::from_secs(2);
+/// Connections at one time; further ones wait in the system until one of these ends.
+pub(super) const CONNECTIONS_MAX: usize = 512;
+/// A connection on which nothing moves for so long is closed. Longer than any request may take, and
+/// than clients keep idle connections for reuse.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(120);

@@ -10,8 +10,9 @@
 mod alarms;
 mod app;
 mod blob_input;
-mod blob_types;
+mod blob_type;
 mod blob_view;
+mod bounded_listener;
 mod call;
 mod clients;
 mod cluster;
@@ -57,6 +58,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use bounded_listener::BoundedListener;
+
 pub use context::{AdminContext, AdminLimits, NodeInfo, Source};
 pub use exposition::{Exposition, Family, MetricKind, Number};
 pub use rows::{AttemptRow, ClientRow, DiscoveryReport, SeedReport, SeedRow, StorageRow};
@@ -72,7 +75,8 @@ pub async fn serve(
     context: AdminContext,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(listener, router(context))
+    let bounded = BoundedListener::new(listener, limits::CONNECTIONS_MAX, limits::IDLE_MAX);
+    axum::serve(bounded, router(context))
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .await
 }

@@ -29,7 +29,7 @@ use session::Session;
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
-#[command(name = "statekeeper", version, about, propagate_version = true)]
+#[command(name = "statekeeper", version, about)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -39,6 +39,7 @@ pub struct Cli {
 
 /// Flags of all verbs; those that run a node do not look at them.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of verbs that ask a node")]
 struct Global {
     /// Admin address of a node; may be given several times, all are tried.
     #[arg(

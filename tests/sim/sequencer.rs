@@ -1,8 +1,9 @@
-//! `Sequencer`: the port `Consensus` over one machine in memory. Commands are applied at the call, in
-//! the order of the calls, at a time that the test owns; there is no log, no peer and no thread.
+//! `Sequencer`: the port `Consensus` over one machine in memory. Commands are applied at the call,
+//! in the order of the calls, at a time that the test owns; there is no log, no peer and no thread.
 //!
 //! Invariant: whatever a caller is told happened, happened before it is told, and its events are in
-//! every subscription by then. Not here: leader changes; whoever reorders and drops does so outside.
+//! every subscription by then. Not here: leader changes; whoever reorders and drops does so
+//! outside.
 
 // Each test uses the part that it needs.
 #![allow(dead_code, reason = "shared by several test programs")]
@@ -97,10 +98,7 @@ impl Sequencer {
             ClusterCommand::Found {
                 cluster_id: ClusterId(1),
                 cluster_name: cluster_name.into(),
-                sessions: SessionSettings {
-                    time_to_live_ms: 30_000,
-                    heartbeat_interval_ms: 5_000,
-                },
+                sessions: SessionSettings { time_to_live_ms: 30_000, heartbeat_interval_ms: 5_000 },
                 maps,
             },
             ClusterCommand::DescribeNode(node.clone()),
@@ -188,12 +186,8 @@ impl Sequencer {
         let wait = origin.and_then(|origin| command.wait_key(&origin));
         let (at, proposer) = (inner.now, inner.node.node);
         let applied = inner.machine.apply(LogEntry { at, proposer, origin, command });
-        let batch = EventBatch {
-            index: inner.index,
-            emitter: true,
-            gap: false,
-            events: applied.events,
-        };
+        let batch =
+            EventBatch { index: inner.index, emitter: true, gap: false, events: applied.events };
         let batch = Arc::new(batch);
         // Events are published before anybody is answered.
         inner.subscribers.retain(|subscriber| subscriber.try_send(batch.clone()).is_ok());
