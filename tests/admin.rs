@@ -1,4 +1,6 @@
-//! The admin API on a loopback port, over one machine without Raft, and the command line against it.
+//! The admin API on a loopback port, over one machine without Raft, and the command line against
+//! it.
+#![allow(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "admin/cluster.rs"]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use statekeeper_machine::Blob;
 
-use super::blob_types;
+use super::blob_type;
 use super::blob_view::RAW_KEY_PREFIX;
 use super::java_stream::JavaStream;
 use super::problem::Problem;
@@ -49,25 +49,25 @@ pub(super) fn value(
         ("string", _) => return Err(wrong("text")),
         ("long", value) => {
             let number = value.as_i64().ok_or_else(|| wrong("a whole number of 64 bits"))?;
-            blob(blob_types::LONG, &number.to_be_bytes())
+            blob(blob_type::LONG, &number.to_be_bytes())
         }
         ("int", value) => {
             let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
             let number = number.ok_or_else(|| wrong("a whole number of 32 bits"))?;
-            blob(blob_types::INTEGER, &number.to_be_bytes())
+            blob(blob_type::INTEGER, &number.to_be_bytes())
         }
         ("double", value) => {
             let number = value.as_f64().ok_or_else(|| wrong("a number"))?;
-            blob(blob_types::DOUBLE, &number.to_be_bytes())
+            blob(blob_type::DOUBLE, &number.to_be_bytes())
         }
         ("boolean", value) => {
             let flag = value.as_bool().ok_or_else(|| wrong("true or false"))?;
-            blob(blob_types::BOOLEAN, &[u8::from(flag)])
+            blob(blob_type::BOOLEAN, &[u8::from(flag)])
         }
         ("json", value) => {
             let text = value.to_string();
             limited(text.len(), "limits.value-bytes-max", bytes_max)?;
-            blob(blob_types::JSON, &with_length(text.as_bytes())?)
+            blob(blob_type::JSON, &with_length(text.as_bytes())?)
         }
         (_, Value::String(text)) => raw("value", text)?,
         (_, _) => return Err(wrong("serialised bytes in base64")),
@@ -82,9 +82,9 @@ pub(super) fn string(text: &str, base64_values: bool, bytes_max: u64) -> Result<
     let blob = if base64_values {
         let too_long = Problem::TooLarge { limit: "limits.value-bytes-max", bytes_max };
         let stream = JavaStream::of_text(text).ok_or(too_long)?;
-        blob(blob_types::STRING, &with_length(STANDARD.encode(stream).as_bytes())?)
+        blob(blob_type::STRING, &with_length(STANDARD.encode(stream).as_bytes())?)
     } else {
-        blob(blob_types::STRING, &with_length(text.as_bytes())?)
+        blob(blob_type::STRING, &with_length(text.as_bytes())?)
     };
     limited(blob.len(), "limits.value-bytes-max", bytes_max)?;
     Ok(blob)

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use statekeeper_machine::Blob;
 
-use super::blob_types::{self, HEADER_BYTES, type_name};
+use super::blob_type::{self, HEADER_BYTES, type_name};
 use super::java_stream::JavaStream;
 use super::rfc3339;
 use super::schema::api_object;
@@ -60,14 +60,14 @@ pub(super) fn view(blob: &Blob, detail: Detail) -> BlobView {
         encryption: None,
     };
     let payload = &blob.bytes()[HEADER_BYTES..];
-    if type_id == blob_types::JAVA_SERIALIZABLE {
+    if type_id == blob_type::JAVA_SERIALIZABLE {
         show_java(&mut shown, payload, blob.len() <= detail.bytes_max);
     }
     if blob.len() > detail.bytes_max {
         return shown;
     }
     shown.raw = Some(STANDARD.encode(blob.bytes()));
-    if type_id != blob_types::JAVA_SERIALIZABLE {
+    if type_id != blob_type::JAVA_SERIALIZABLE {
         shown.value = decode(type_id, payload).unwrap_or(Value::Null);
     }
     if detail.base64_values
@@ -86,7 +86,7 @@ pub(super) fn key_in_path(key: &Blob) -> String {
     match decode(key.type_id(), &key.bytes()[HEADER_BYTES..]) {
         // "." and ".." are taken out of paths by most clients.
         Some(Value::String(text))
-            if key.type_id() == blob_types::STRING
+            if key.type_id() == blob_type::STRING
                 && !text.starts_with(RAW_KEY_PREFIX)
                 && !["", ".", ".."].contains(&text.as_str()) =>
         {
@@ -111,33 +111,33 @@ fn show_java(shown: &mut BlobView, stream: &[u8], whole: bool) {
 fn decode(type_id: i32, payload: &[u8]) -> Option<Value> {
     let mut reader = Reader(payload);
     let value = match type_id {
-        blob_types::BYTE => Value::from(i8::from_be_bytes(reader.take()?)),
-        blob_types::BOOLEAN => Value::from(reader.take::<1>()? != [0]),
-        blob_types::CHAR => {
+        blob_type::BYTE => Value::from(i8::from_be_bytes(reader.take()?)),
+        blob_type::BOOLEAN => Value::from(reader.take::<1>()? != [0]),
+        blob_type::CHAR => {
             let unit = u16::from_be_bytes(reader.take()?);
             Value::from(String::from_utf16(&[unit]).ok()?)
         }
-        blob_types::SHORT => Value::from(i16::from_be_bytes(reader.take()?)),
-        blob_types::INTEGER => Value::from(i32::from_be_bytes(reader.take()?)),
-        blob_types::LONG => Value::from(i64::from_be_bytes(reader.take()?)),
-        blob_types::FLOAT => float(f64::from(f32::from_be_bytes(reader.take()?))),
-        blob_types::DOUBLE => float(f64::from_be_bytes(reader.take()?)),
-        blob_types::STRING => Value::from(reader.text()?),
-        blob_types::BYTES | blob_types::SLICE => Value::from(STANDARD.encode(reader.bytes()?)),
-        blob_types::STRINGS => {
+        blob_type::SHORT => Value::from(i16::from_be_bytes(reader.take()?)),
+        blob_type::INTEGER => Value::from(i32::from_be_bytes(reader.take()?)),
+        blob_type::LONG => Value::from(i64::from_be_bytes(reader.take()?)),
+        blob_type::FLOAT => float(f64::from(f32::from_be_bytes(reader.take()?))),
+        blob_type::DOUBLE => float(f64::from_be_bytes(reader.take()?)),
+        blob_type::STRING => Value::from(reader.text()?),
+        blob_type::BYTES | blob_type::SLICE => Value::from(STANDARD.encode(reader.bytes()?)),
+        blob_type::STRINGS => {
             let count = u32::from_be_bytes(reader.take()?);
             let texts: Option<Vec<String>> = (0..count).map(|_| reader.text()).collect();
             Value::from(texts?)
         }
-        blob_types::UUID => {
+        blob_type::UUID => {
             Value::from(uuid::Uuid::from_u128(u128::from_be_bytes(reader.take()?)).to_string())
         }
-        blob_types::DATE => {
+        blob_type::DATE => {
             let ms = u64::try_from(i64::from_be_bytes(reader.take()?)).ok()?;
             Value::from(rfc3339::epoch_ms(ms))
         }
-        blob_types::JSON => serde_json::from_str(&reader.text()?).ok()?,
-        blob_types::DATABASE_ENTITY | blob_types::TABLE_ENTITY | blob_types::CATALOG_ENTITY => {
+        blob_type::JSON => serde_json::from_str(&reader.text()?).ok()?,
+        blob_type::DATABASE_ENTITY | blob_type::TABLE_ENTITY | blob_type::CATALOG_ENTITY => {
             serde_json::from_slice(reader.bytes()?).ok()?
         }
         _ => return None,

@@ -125,7 +125,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let bounded = BoundedListener::new(listener, 2, Duration::from_millis(50));
         let router = Router::new().route("/", get(|| async { "served" }));
-        let server = tokio::spawn(async move { axum::serve(bounded, router).await });
+        let mut server = tokio::task::JoinSet::new();
+        server.spawn(async move { axum::serve(bounded, router).await });
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET / HT").await.unwrap();
@@ -133,6 +134,6 @@ mod tests {
         assert!(answer(&mut third).await.ends_with("served"), "it waited for its turn");
         assert!(matches!(silent.read(&mut [0; 1]).await, Ok(0) | Err(_)), "it was closed");
         assert!(slow.read_to_end(&mut Vec::new()).await.is_ok_and(|bytes| bytes < 200));
-        server.abort();
+        server.abort_all();
     }
 }

@@ -48,8 +48,8 @@ pub struct NodeInfo {
     pub base64_values: bool,
     /// A peer that was silent for longer counts as failed (`raft.election-timeout`).
     pub peer_silence_max: Duration,
-    /// `admin.bind` is a loopback address: requests must name the host by address or as `localhost`,
-    /// so that no web page reaches the API by a host name of its own.
+    /// `admin.bind` is a loopback address: requests must name the host by address or as
+    /// `localhost`, so that no web page reaches the API by a host name of its own.
     pub loopback_only: bool,
 }
 

@@ -10,7 +10,7 @@
 mod alarms;
 mod app;
 mod blob_input;
-mod blob_types;
+mod blob_type;
 mod blob_view;
 mod bounded_listener;
 mod call;

@@ -21,7 +21,10 @@ pub(super) fn run(arguments: &CheckConfigArgs) -> Exit {
     if let Some(etc) = &arguments.etc
         && !etc.is_dir()
     {
-        eprintln!("--etc {}: no such folder; name the one with state-store.properties", etc.display());
+        eprintln!(
+            "--etc {}: no such folder; name the one with state-store.properties",
+            etc.display()
+        );
         return Exit::CheckFailed;
     }
     let findings = config::check(&options(arguments.etc.as_deref(), &[]));

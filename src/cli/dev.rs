@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,11 +48,7 @@ struct Ports {
 #[derive(Debug, thiserror::Error)]
 enum DevError {
     #[error("cannot {action} {}", path.display())]
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { action: &'static str, path: PathBuf, source: io::Error },
     #[error("no free port from {0} upwards")]
     NoPort(u16),
     #[error("a node could not be started")]
@@ -219,7 +215,10 @@ fn write_etc(home: &Path, index: usize, ports: Ports, nodes: usize) -> Result<Pa
         ),
         (
             "node.properties",
-            format!("node.environment=dev\nnode.id=dev-{}\nnode.internal-address=127.0.0.1\n", index + 1),
+            format!(
+                "node.environment=dev\nnode.id=dev-{}\nnode.internal-address=127.0.0.1\n",
+                index + 1
+            ),
         ),
         (
             "statekeeper.properties",

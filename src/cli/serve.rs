@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
@@ -47,7 +48,10 @@ pub(super) fn run(arguments: &ServeArgs) -> Exit {
     if let Some(etc) = &arguments.etc
         && !etc.is_dir()
     {
-        eprintln!("--etc {}: no such folder; name the one with state-store.properties", etc.display());
+        eprintln!(
+            "--etc {}: no such folder; name the one with state-store.properties",
+            etc.display()
+        );
         return Exit::CheckFailed;
     }
     let loaded = match config::load(&options(arguments.etc.as_deref(), &arguments.set)) {
@@ -73,9 +77,10 @@ pub(super) fn run(arguments: &ServeArgs) -> Exit {
 
 async fn serve(loaded: Loaded) -> Exit {
     let stop = CancellationToken::new();
-    let signals = tokio::spawn(stop_on_signal(stop.clone()));
+    // Ended with this function.
+    let mut signals = JoinSet::new();
+    signals.spawn(stop_on_signal(stop.clone()));
     let ended = node::run(loaded, stop).await;
-    signals.abort();
     match ended {
         Ok(()) => Exit::Done,
         Err(error) => {

@@ -45,6 +45,8 @@ pub(super) fn context(parts: Parts) -> AdminContext {
         value_bytes_max: config.limits.value_bytes_max,
         request_bytes_max: config.limits.request_bytes_max,
         state_bytes_max: config.limits.state_bytes_max,
+        // The cluster gives up by itself before; this is for what it forgets.
+        request_timeout: config.client.operation_timeout * 3,
     };
     let counters = (raft.metrics(), client_port.counters().clone());
     let (stats, data_dir) = (raft.storage_stats(), config.storage.data_dir.clone());

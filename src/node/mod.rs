@@ -2,7 +2,8 @@
 //!
 //! Order of a start: data directory, ports, Raft on what is there, the client port (which answers
 //! other nodes at once and clients once there is a cluster), the admin API, then the search for the
-//! cluster. Order of a stop: the seed goes, leadership is handed over, clients are answered, Raft ends.
+//! cluster. Order of a stop: the seed goes, leadership is handed over, clients are answered, Raft
+//! ends.
 
 mod admin;
 mod neighbour;
@@ -100,8 +101,7 @@ pub async fn run(loaded: Loaded, stop: CancellationToken) -> Result<(), NodeErro
     raise_descriptor_limit();
     let mut config = loaded.config;
     let (path, id) = (config.storage.data_dir.clone(), config.node.id);
-    let data_dir =
-        Arc::new(tokio::task::spawn_blocking(move || DataDir::open(&path, id)).await??);
+    let data_dir = Arc::new(tokio::task::spawn_blocking(move || DataDir::open(&path, id)).await??);
     let listeners = Listeners::open(&mut config)?;
     let identity = data_dir.identity();
     let description = settings::description(&config, &identity);
@@ -151,13 +151,9 @@ impl Node {
             PeerSource::open(&discovery, &for_source)
         })
         .await??;
-        let raft = RaftNode::start(
-            settings::raft(&config),
-            data_dir,
-            description.clone(),
-            listeners.raft,
-        )
-        .await?;
+        let raft =
+            RaftNode::start(settings::raft(&config), data_dir, description.clone(), listeners.raft)
+                .await?;
         let (endpoint, clients_may_come) = watch::channel(None);
         let client_port = Arc::new(serve_clients(
             listeners.client,
@@ -250,8 +246,7 @@ impl Node {
     async fn find_cluster(&self, stop: &CancellationToken) -> Result<(), NodeError> {
         let timing = Timing::default();
         let status = &self.bootstrap_status;
-        let decision =
-            bootstrap::run(&self.source, &self.responder, timing, status, stop).await?;
+        let decision = bootstrap::run(&self.source, &self.responder, timing, status, stop).await?;
         match decision {
             Decision::Return => tracing::info!("going back to the cluster of the data directory"),
             Decision::Found(founding) => {
@@ -277,7 +272,8 @@ impl Node {
     async fn announce_readiness(&self) {
         let mut status = self.raft.status();
         if let Ok(ready) = status.wait_for(|status| status.ready).await {
-            let leader = ready.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
+            let leader =
+                ready.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
             tracing::info!(leader, term = ready.term, applied = ready.applied_index, "ready");
         }
     }
@@ -323,8 +319,8 @@ fn serve_clients(
     ClientPort::serve(listener, settings)
 }
 
-/// Clients may come as soon as the cluster is known here and lists its members: before that a client
-/// would be told of a cluster without an owner, and wait.
+/// Clients may come as soon as the cluster is known here and lists its members: before that a
+/// client would be told of a cluster without an owner, and wait.
 async fn welcome_clients(
     config: Arc<Config>,
     description: NodeDescription,

@@ -71,8 +71,8 @@ fn holder_of(port: u16) -> Option<String> {
     fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
         let pid: u32 = process.file_name().to_str()?.parse().ok()?;
         let mut descriptors = fs::read_dir(process.path().join("fd")).ok()?.flatten();
-        let holds = descriptors
-            .any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == Path::new(&wanted)));
+        let holds =
+            descriptors.any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == Path::new(&wanted)));
         let name = || fs::read_to_string(process.path().join("comm")).ok();
         holds.then(|| format!("process {pid} ({})", name().unwrap_or_default().trim()))
     })

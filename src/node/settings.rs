@@ -29,8 +29,12 @@ pub(super) fn description(config: &Config, identity: &Identity) -> NodeDescripti
         client_host: config.client.advertise_host.as_str().into(),
         client_port: config.client.advertise_port,
         raft_address: format!("{host}:{}", config.raft.port).into(),
-        admin_address: format!("{}:{}", bracketed(&config.admin.bind.to_string()), config.admin.port)
-            .into(),
+        admin_address: format!(
+            "{}:{}",
+            bracketed(&config.admin.bind.to_string()),
+            config.admin.port
+        )
+        .into(),
         version: env!("CARGO_PKG_VERSION").into(),
     }
 }

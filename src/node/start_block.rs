@@ -17,7 +17,10 @@ pub(super) fn start_block(config: &Config, identity: &Identity, node: &NodeDescr
     let bind = config.node.bind;
     lines.add(
         "clients",
-        &format!("{bind} port {}, as {}:{}", config.client.port, node.client_host, node.client_port),
+        &format!(
+            "{bind} port {}, as {}:{}",
+            config.client.port, node.client_host, node.client_port
+        ),
     );
     lines.add("raft", &format!("{bind} port {}, as {}", config.raft.port, node.raft_address));
     lines.add("admin", &format!("http://{}", node.admin_address));
@@ -34,7 +37,10 @@ pub(super) fn start_block(config: &Config, identity: &Identity, node: &NodeDescr
         ),
     );
     if !config.storage.sync {
-        lines.add("WARNING", "storage.sync=never: a crash loses acknowledged writes; for tests only");
+        lines.add(
+            "WARNING",
+            "storage.sync=never: a crash loses acknowledged writes; for tests only",
+        );
     }
     lines.text
 }

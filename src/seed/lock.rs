@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,7 +31,7 @@ pub struct LockInfo {
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     folder: PathBuf,
-    refresher: Option<(Sender<()>, JoinHandle<()>)>,
+    refresher: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
 impl FolderLock {
@@ -47,7 +47,8 @@ impl FolderLock {
             std::thread::sleep(pause);
         }
         touch(folder)?;
-        let (stop, stopped) = channel::<()>();
+        // Nothing is ever sent: the end of the sender is the sign.
+        let (stop, stopped) = sync_channel::<()>(0);
         let path = folder.to_owned();
         let refresher = std::thread::Builder::new().name("seed-lock".into()).spawn(move || {
             while stopped.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {

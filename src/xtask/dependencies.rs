@@ -16,11 +16,12 @@ const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Licences that go with Apache-2.0 and ask for no more than a notice.
 const LICENCES: [&str; 4] = ["Apache-2.0", "BSD-3-Clause", "MIT", "Unicode-3.0"];
 /// Crates of which two versions are built, and why that is borne.
-const TWICE: [(&str, &str); 9] = [
+const TWICE: [(&str, &str); 10] = [
     ("base64", "reqwest is on 0.23 already; ours follows with the next change of its callers"),
     ("cpufeatures", "sha2 0.10, of openraft's quorum-set, against chacha20 of rand 0.10"),
     ("embedded-io", "postcard offers both; neither is compiled, both are features switched off"),
     ("getrandom", "rand 0.9 of ours against rand 0.10 of openraft"),
+    ("itertools", "criterion, for benchmarks only, is on 0.13; openraft on 0.15"),
     ("parking_lot", "sled 0.34 is pinned and stays on 0.11"),
     ("parking_lot_core", "with parking_lot"),
     ("rand", "ours is 0.9; openraft needs 0.10; 0.8 is of the feature failpoints only"),

@@ -83,7 +83,10 @@ async fn numbers_are_those_of_the_state() {
         ("statekeeper_alarm_active{alarm=\"no-failure-tolerated\"}", 1.0),
         ("statekeeper_alarm_active{alarm=\"no-leader\"}", 0.0),
         (
-            "statekeeper_admin_requests_total{method=\"GET\",route=\"/v1/maps/{name}\",status=\"404\"}",
+            concat!(
+                "statekeeper_admin_requests_total{method=\"GET\",",
+                "route=\"/v1/maps/{name}\",status=\"404\"}"
+            ),
             1.0,
         ),
     ] {

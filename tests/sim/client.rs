@@ -83,10 +83,10 @@ impl Client {
             (Ask::CreateSession, Told::Session(session)) => {
                 self.lock = LockState::Free { session: *session };
             }
-            (Ask::Lock { session, .. } | Ask::TryLock { session, .. }, Told::Fence(fence)) => {
-                if *fence > 0 {
-                    self.lock = LockState::Held { session };
-                }
+            (Ask::Lock { session, .. } | Ask::TryLock { session, .. }, Told::Fence(fence))
+                if *fence > 0 =>
+            {
+                self.lock = LockState::Held { session };
             }
             (Ask::Unlock { session, .. }, Told::Flag(still)) => {
                 // A copy of an earlier call may have come late and locked once more: give it up

@@ -1,8 +1,9 @@
-//! `Sequencer`: the port `Consensus` over one machine in memory. Commands are applied at the call, in
-//! the order of the calls, at a time that the test owns; there is no log, no peer and no thread.
+//! `Sequencer`: the port `Consensus` over one machine in memory. Commands are applied at the call,
+//! in the order of the calls, at a time that the test owns; there is no log, no peer and no thread.
 //!
 //! Invariant: whatever a caller is told happened, happened before it is told, and its events are in
-//! every subscription by then. Not here: leader changes; whoever reorders and drops does so outside.
+//! every subscription by then. Not here: leader changes; whoever reorders and drops does so
+//! outside.
 
 // Each test uses the part that it needs.
 #![allow(dead_code, reason = "shared by several test programs")]

@@ -1,6 +1,6 @@
 //! What the manifests may ask for.
 
-use crate::tree::{Text, expect_none, texts};
+use crate::tree::{Text, expect_none, rust, texts};
 
 /// What any pure crate may stand on.
 const PURE: [&str; 4] = ["bytes", "serde", "thiserror", "tracing"];
@@ -13,6 +13,8 @@ const PURE_CRATES: [(&str, &[&str]); 3] = [
 ];
 /// Versions that are pinned exactly, and where the reason stands.
 const PINNED: [(&str, &str); 2] = [("openraft", "0001"), ("sled", "0002")];
+/// Dependencies that work by being there.
+const BY_LINK_ALONE: [(&str, &str); 0] = [];
 
 #[test]
 fn pure_crates_depend_on_pure_crates() {
@@ -39,6 +41,34 @@ fn versions_are_written_once() {
         }
     }
     expect_none("versions outside [workspace.dependencies]", &faults);
+}
+
+#[test]
+fn every_dependency_is_named_by_its_crate() {
+    let folders: Vec<String> =
+        manifests().map(|text| text.path.trim_end_matches("Cargo.toml").to_owned()).collect();
+    // A file belongs to the crate whose folder is the longest above it.
+    let crate_of = |path: &str| {
+        folders.iter().filter(|folder| path.starts_with(*folder)).max_by_key(|folder| folder.len())
+    };
+    let mut code = rust();
+    code.retain(|file| !file.path.starts_with("tests/tidy"));
+    let mut faults = Vec::new();
+    for (text, folder) in manifests().zip(&folders) {
+        for section in ["[dependencies]", "[dev-dependencies]"] {
+            for name in dependencies_in(&text.content, section) {
+                let path = format!("{}::", name.replace('-', "_"));
+                let used = code.iter().any(|file| {
+                    crate_of(&file.path) == Some(folder) && file.content.contains(&path)
+                });
+                let by_link = BY_LINK_ALONE.iter().any(|(linked, _)| *linked == name);
+                if !used && !by_link {
+                    faults.push(format!("{}: {name}", text.path));
+                }
+            }
+        }
+    }
+    expect_none("dependencies that nobody names", &faults);
 }
 
 #[test]

@@ -53,7 +53,7 @@ const KEPT: [(&str, &[&str], &str); 7] = [
     // The configuration checks an address as the one that will ask it does.
     (
         "reqwest::",
-        &["src/coordinator.rs", "src/cli/", "src/config/build.rs"],
+        &["src/coordinator.rs", "src/cli/", "src/config/build.rs", "tests/"],
         "HTTP is asked by the coordinator check and the command line",
     ),
     (

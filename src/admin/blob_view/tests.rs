@@ -1,3 +1,5 @@
+//! Every type as it is shown, and bytes that are none.
+
 use super::*;
 use bytes::Bytes;
 use serde_json::json;

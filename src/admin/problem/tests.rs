@@ -1,3 +1,5 @@
+//! Every problem with its code, as a snapshot.
+
 use super::*;
 use statekeeper_machine::SessionId;
 

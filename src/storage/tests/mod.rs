@@ -38,7 +38,7 @@ pub(super) fn entry(index: u64, bytes: usize) -> EncodedEntry {
 
 /// Queues a write and waits until it is durable.
 pub(super) fn durable(write: impl FnOnce(Notice)) -> Result<(), StorageError> {
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(1);
     write(Box::new(move |result| sender.send(result).unwrap()));
     receiver.recv().unwrap()
 }
