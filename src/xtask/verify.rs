@@ -35,6 +35,12 @@ pub(crate) fn add_to(stages: &mut Stages) {
     stages.command("doc tests", TESTS, cargo("test", &["--workspace", "--doc"]));
 }
 
+/// The stages that were seen to pass; see `test`.
+pub(crate) fn add_proven_to(stages: &mut Stages) {
+    stages.command("build", BUILD, cargo("test", &["--workspace", "--no-run", "--tests"]));
+    stages.command("unit tests", TESTS, cargo("test", &["--workspace", "--lib", "--bins"]));
+}
+
 fn lints(features: &[&str]) -> Command {
     let mut command = cargo("clippy", &["--workspace", "--all-targets"]);
     command.args(features).args(["--", "-D", "warnings"]);
