@@ -21,7 +21,7 @@ const SUITE: Duration = Duration::from_secs(15 * 60);
 const IN_VERIFY: &str = "tidy";
 /// Suites that were seen to pass as a whole. The others, and the lints of `verify`, run with
 /// `--all` until they were; then this list goes. docs/testing.md names what is open.
-const PROVEN: [&str; 2] = ["clients", "sim"];
+pub(crate) const PROVEN: [&str; 4] = ["admin", "clients", "raft", "sim"];
 /// Tests of a proven suite that are not proven themselves, for the same reason.
 const NOT_PROVEN: [&str; 1] = ["node_makes_every_call"];
 

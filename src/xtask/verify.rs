@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::repository::cargo;
 use crate::stages::Stages;
+use crate::test::PROVEN;
 use crate::{dependencies, docs};
 
 /// A run by itself; building everything for the first time included.
@@ -38,7 +39,7 @@ pub(crate) fn add_to(stages: &mut Stages) {
 /// The stages that were seen to pass; see `test`.
 pub(crate) fn add_proven_to(stages: &mut Stages) {
     let mut build = cargo("test", &["--workspace", "--no-run", "--lib", "--bins"]);
-    build.args(["--test", "sim", "--test", "clients"]);
+    PROVEN.iter().for_each(|suite| _ = build.args(["--test", suite]));
     stages.command("build", BUILD, build);
     stages.command("unit tests", TESTS, cargo("test", &["--workspace", "--lib", "--bins"]));
 }
