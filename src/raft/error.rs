@@ -25,7 +25,7 @@ pub enum RaftError {
         /// Why.
         reason: Arc<str>,
     },
-    /// The file of a founding that did not end.
+    /// A small file of the data directory.
     #[error("could not {action} {path}")]
     File {
         /// What was tried, as a verb.

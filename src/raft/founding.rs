@@ -1,10 +1,9 @@
 //! Founding: the first membership and the first command of a cluster.
 //!
-//! What the founder decided lies in a file until it is in the log, so a founder that dies at any
-//! point of it goes on when it is back. Every step may be done twice.
+//! Every step may be done twice, so that a founder that died on the way does all of it again. What it
+//! had decided is kept by bootstrap, in the data directory.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use openraft::errors::{InitializeError, RaftError as OpenraftError};
 use statekeeper_machine::{ClusterCommand, Command, Rejection, SubmitError};
@@ -13,43 +12,10 @@ use super::assembly::Core;
 use super::error::RaftError;
 use super::limits;
 use super::settings::Founding;
-use super::small_file;
 use super::type_config::Peer;
 
-/// The file of a founding that is not in the log yet.
-#[derive(Clone, Debug)]
-pub(crate) struct FoundingFile {
-    path: PathBuf,
-}
-
-impl FoundingFile {
-    pub(crate) fn new(data_dir: &std::path::Path) -> Self {
-        Self { path: data_dir.join("founding") }
-    }
-
-    /// What is still to be done. Blocks.
-    pub(crate) fn read(&self) -> Option<Founding> {
-        small_file::read(&self.path)
-    }
-
-    /// Decides; durable on return. Blocks.
-    pub(crate) fn write(&self, founding: &Founding) -> Result<(), RaftError> {
-        small_file::write(&self.path, founding)
-    }
-
-    /// All is in the log. Blocks.
-    pub(crate) fn remove(&self) {
-        // One that stays is found done at the next start.
-        drop(std::fs::remove_file(&self.path));
-    }
-}
-
 /// Brings a founding into the log, and goes on until it is there or the token ends.
-pub(crate) async fn finish(
-    core: &Core,
-    file: &FoundingFile,
-    founding: Founding,
-) -> Result<(), RaftError> {
+pub(crate) async fn finish(core: &Core, founding: Founding) -> Result<(), RaftError> {
     let members: BTreeMap<u64, Peer> = founding
         .members
         .iter()
@@ -73,7 +39,7 @@ pub(crate) async fn finish(
     });
     loop {
         match core.submit(command.clone()).await {
-            Ok(_) | Err(SubmitError::Rejected(Rejection::AlreadyFounded)) => break,
+            Ok(_) | Err(SubmitError::Rejected(Rejection::AlreadyFounded)) => return Ok(()),
             Err(error @ (SubmitError::Rejected(_) | SubmitError::ShuttingDown)) => {
                 return Err(RaftError::Founding(error));
             }
@@ -87,7 +53,4 @@ pub(crate) async fn finish(
             }
         }
     }
-    let file = file.clone();
-    drop(tokio::task::spawn_blocking(move || file.remove()).await);
-    Ok(())
 }

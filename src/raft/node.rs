@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::assembly::{self, Core, Watches};
 use super::counters::RaftCounters;
 use super::error::RaftError;
-use super::founding::{self, FoundingFile};
+use super::founding;
 use super::joining;
 use super::read_index::ReadIndex;
 use super::settings::{Founding, RaftSettings};
@@ -31,7 +31,6 @@ pub struct RaftNode {
     pub(super) status: watch::Receiver<Arc<Status>>,
     pub(super) view: watch::Receiver<Arc<ClusterView>>,
     pub(super) reads: ReadIndex,
-    founding_file: FoundingFile,
     stopped: AtomicBool,
 }
 
@@ -47,20 +46,19 @@ impl RaftNode {
         description: NodeDescription,
         listener: TcpListener,
     ) -> Result<Arc<Self>, RaftError> {
-        let founding_file = FoundingFile::new(data_dir.path());
         let (core, ends) = assembly::build(settings, data_dir, description).await?;
         let Watches { status, view, reads } = core.spawn(ends, listener);
         let core = Arc::new(core);
         let stopped = AtomicBool::new(false);
-        let node = Arc::new(Self { core, status, view, reads, founding_file, stopped });
+        let node = Arc::new(Self { core, status, view, reads, stopped });
         node.spawn_clock_file();
-        node.resume_founding().await;
         Ok(node)
     }
 
     /// First start of a cluster, called on the founder alone, after all promises: the cluster id
     /// becomes durable, Raft begins with exactly these members, and the first command is proposed.
-    /// Returns when that is applied. Once this was called, a restart goes on with it.
+    /// Returns when that is applied. Every step may be done twice: after a death on the way it is to
+    /// be called again with the same founding, which bootstrap keeps until it is told of the end.
     ///
     /// # Errors
     /// When this node is no member of it, or belongs to another cluster.
@@ -69,11 +67,8 @@ impl RaftNode {
         if !founding.members.iter().any(|(node, _)| *node == me) {
             return Err(RaftError::NotAMember { node: me.0 });
         }
-        let (file, decided) = (self.founding_file.clone(), founding.clone());
-        let write = tokio::task::spawn_blocking(move || file.write(&decided));
-        write.await.map_err(|_| RaftError::Stopped { reason: "stopped".into() })??;
         self.core.identity.accept_cluster(founding.cluster_id).await?;
-        founding::finish(&self.core, &self.founding_file, founding).await
+        founding::finish(&self.core, founding).await
     }
 
     /// For a member of a founding that is not the founder, and for an empty node that hears of a
@@ -168,26 +163,6 @@ impl RaftNode {
         self.core.tasks.wait().await;
         self.core.links.close();
         self.core.applied.tickets.end();
-    }
-
-    /// A founder that died goes on where it was.
-    async fn resume_founding(&self) {
-        let file = self.founding_file.clone();
-        let Ok(Some(founding)) = tokio::task::spawn_blocking(move || file.read()).await else {
-            return;
-        };
-        if self.core.identity.cluster() != Some(founding.cluster_id) {
-            // It had not even begun: bootstrap decides anew.
-            return;
-        }
-        let (core, file) = (self.core.clone(), self.founding_file.clone());
-        self.core.tasks.spawn(async move {
-            if let Err(error) = founding::finish(&core, &file, founding).await
-                && !core.stopping.is_cancelled()
-            {
-                tracing::error!(%error, "the founding could not be ended");
-            }
-        });
     }
 
     fn spawn_clock_file(&self) {

@@ -32,7 +32,7 @@ pub struct RaftSettings {
 }
 
 /// What the founder decides, once in the life of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Founding {
     /// Drawn by the founder.
     pub cluster_id: ClusterId,

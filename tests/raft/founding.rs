@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use statekeeper::consensus::{Consensus, Role};
+use statekeeper::storage::FoundingRecord;
+use uuid::Uuid;
 
-use super::trial::{TrialCluster, blob, get, put_now, settings, within};
+use super::trial::{TrialCluster, blob, eventually, get, put_now, settings, within};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -53,4 +55,38 @@ async fn a_node_without_a_cluster_waits_and_answers_nothing_as_done() {
     let answer = node.submit(super::trial::put("m", "k", "v")).await;
     assert_eq!(answer, Err(statekeeper_machine::SubmitError::NotProposed));
     assert!(!node.status().borrow().ready);
+}
+
+/// The set a founder has set out with is kept by bootstrap, which needs it after a death as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_founder_that_dies_on_the_way_finds_what_it_set_out_for_and_ends_it() {
+    within(LIMIT, "a founder that dies", async {
+        let mut cluster = TrialCluster::waiting(2, settings()).await;
+        let record = FoundingRecord {
+            founder: cluster.nodes[0].id.0,
+            cluster_id: Uuid::from_u128(cluster.cluster_id.0),
+            members: Vec::new(),
+        };
+        cluster.nodes[0].kill().await;
+        cluster.nodes[0].data_dir().await.set_founding(&record).unwrap();
+        cluster.nodes[0].start().await;
+
+        // The other voter does not know the cluster yet: the founder gets no further than its log.
+        let (founder, founding) = (cluster.nodes[0].node().clone(), cluster.founding());
+        let founds = tokio::spawn(async move { founder.found(founding).await });
+        eventually("it asks for votes", || cluster.nodes[0].status().term > 0).await;
+        founds.abort();
+        drop(founds.await);
+        cluster.nodes[0].kill().await;
+        let data_dir = cluster.nodes[0].data_dir().await;
+        assert_eq!(data_dir.founding().unwrap(), Some(record));
+        assert_eq!(data_dir.identity().cluster_id, Some(Uuid::from_u128(cluster.cluster_id.0)));
+        drop(data_dir);
+
+        cluster.nodes[0].start().await;
+        cluster.nodes[1].node().accept_cluster(cluster.cluster_id).await.unwrap();
+        cluster.nodes[0].node().found(cluster.founding()).await.unwrap();
+        put_now(cluster.nodes[1].node(), "m", "k", "v").await;
+    })
+    .await;
 }

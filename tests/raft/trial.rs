@@ -63,17 +63,22 @@ impl TrialNode {
         self.node().status().borrow().clone()
     }
 
-    /// Starts it, again perhaps.
-    pub(crate) async fn start(&mut self) {
+    /// Its directory, while it does not run.
+    pub(crate) async fn data_dir(&self) -> DataDir {
         let until = Instant::now() + PATIENCE;
-        let data_dir = loop {
+        loop {
             match DataDir::open(&self.path, Some(self.id.0)) {
-                Ok(data_dir) => break data_dir,
+                Ok(data_dir) => return data_dir,
                 // The last run lets go of it a moment after it has stopped.
                 Err(error) => assert!(Instant::now() < until, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
-        };
+        }
+    }
+
+    /// Starts it, again perhaps.
+    pub(crate) async fn start(&mut self) {
+        let data_dir = self.data_dir().await;
         let listener = TcpListener::bind(&self.address).await.unwrap();
         self.address = listener.local_addr().unwrap().to_string();
         let description = self.description();
