@@ -1,5 +1,9 @@
 //! Several nodes in one process: founding, replication, failures, snapshots, membership.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod failures;
 mod founding;
+mod line;
+mod snapshots;
 mod trial;
+mod waits;

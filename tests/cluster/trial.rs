@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use statekeeper::consensus::{Consensus, Consistency, Role, Status};
 use statekeeper::raft::{Founding, RaftNode, RaftSettings};
 use statekeeper::storage::DataDir;
@@ -18,13 +19,18 @@ use statekeeper_machine::{
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::line::Lines;
+
 /// How long a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One node and its directory.
 pub(crate) struct TrialNode {
     pub(crate) id: NodeId,
+    /// Where the others reach it: a relay, or itself.
     pub(crate) address: String,
+    /// Where it listens.
+    listens: Arc<Mutex<String>>,
     pub(crate) path: PathBuf,
     pub(crate) settings: RaftSettings,
     running: Option<Arc<RaftNode>>,
@@ -34,6 +40,7 @@ pub(crate) struct TrialNode {
 pub(crate) struct TrialCluster {
     pub(crate) cluster_id: ClusterId,
     pub(crate) nodes: Vec<TrialNode>,
+    pub(crate) lines: Lines,
     directory: TempDir,
 }
 
@@ -74,8 +81,9 @@ impl TrialNode {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        let listener = TcpListener::bind(&self.address).await.unwrap();
-        self.address = listener.local_addr().unwrap().to_string();
+        let listens = self.listens.lock().clone();
+        let listener = TcpListener::bind(listens).await.unwrap();
+        *self.listens.lock() = listener.local_addr().unwrap().to_string();
         let description = self.description();
         let settings = self.settings.clone();
         let node = RaftNode::start(settings, Arc::new(data_dir), description, listener).await;
@@ -113,11 +121,12 @@ impl TrialCluster {
     /// Nodes that run and belong to nothing.
     pub(crate) async fn waiting(count: u64, settings: RaftSettings) -> Self {
         let directory = TempDir::new().unwrap();
+        let lines = Lines::new();
         let mut nodes = Vec::new();
         for id in 1..=count {
-            nodes.push(new_node(&directory, id, settings.clone()).await);
+            nodes.push(new_node(&directory, &lines, id, settings.clone()).await);
         }
-        Self { cluster_id: ClusterId(0xC1), nodes, directory }
+        Self { cluster_id: ClusterId(0xC1), nodes, lines, directory }
     }
 
     /// A founded cluster that has a leader and lists all its members.
@@ -149,7 +158,7 @@ impl TrialCluster {
     pub(crate) async fn add_waiting(&mut self) -> usize {
         let id = self.nodes.iter().map(|node| node.id.0).max().unwrap_or(0) + 1;
         let settings = self.nodes[0].settings.clone();
-        let node = new_node(&self.directory, id, settings).await;
+        let node = new_node(&self.directory, &self.lines, id, settings).await;
         self.nodes.push(node);
         self.nodes.len() - 1
     }
@@ -184,10 +193,16 @@ impl TrialCluster {
     }
 }
 
-async fn new_node(directory: &TempDir, id: u64, settings: RaftSettings) -> TrialNode {
+async fn new_node(
+    directory: &TempDir,
+    lines: &Lines,
+    id: u64,
+    settings: RaftSettings,
+) -> TrialNode {
     let path = directory.path().join(format!("node-{id}"));
-    let address = "127.0.0.1:0".to_owned();
-    let mut node = TrialNode { id: NodeId(id), address, path, settings, running: None };
+    let listens = Arc::new(Mutex::new("127.0.0.1:0".to_owned()));
+    let address = lines.relay(id, listens.clone()).await;
+    let mut node = TrialNode { id: NodeId(id), address, listens, path, settings, running: None };
     node.start().await;
     node
 }
