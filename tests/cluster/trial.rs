@@ -163,6 +163,17 @@ impl TrialCluster {
         self.nodes.len() - 1
     }
 
+    /// The others reach a node at another address from now on; the old one leads nowhere.
+    pub(crate) async fn move_node(&mut self, at: usize) {
+        let old = std::mem::replace(
+            &mut self.nodes[at].listens,
+            Arc::new(Mutex::new("127.0.0.1:0".to_owned())),
+        );
+        *old.lock() = "127.0.0.1:1".to_owned();
+        let (id, listens) = (self.nodes[at].id.0, self.nodes[at].listens.clone());
+        self.nodes[at].address = self.lines.relay(id, listens).await;
+    }
+
     /// The position of the one that leads, once there is one and it serves.
     pub(crate) async fn leader(&self) -> usize {
         let leads = |node: &TrialNode| {
