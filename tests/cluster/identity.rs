@@ -99,15 +99,18 @@ async fn the_membership_changes_under_rules_from_any_node() {
         let transfer = MembershipChange::TransferLeader { to: follower_id };
         node.change_membership(transfer).await.unwrap();
         eventually("the other one leads", || node.status().borrow().role == Role::Leader).await;
+        let heard = |of: NodeId| {
+            let status = node.status().borrow().clone();
+            let peer = status.peers.iter().find(|peer| peer.node == of);
+            peer.and_then(|peer| peer.silent_for)
+        };
+        eventually("it hears of both", || heard(leader_id).is_some() && heard(third_id).is_some())
+            .await;
 
         // Two of three answer: without one more of them there would be no majority.
         cluster.nodes[third].kill().await;
         eventually("the third is silent", || {
-            let status = node.status().borrow().clone();
-            let third = status.peers.iter().find(|peer| peer.node == third_id);
-            third.is_some_and(|peer| {
-                peer.silent_for.is_none_or(|silent| silent > Duration::from_secs(2))
-            })
+            heard(third_id).is_some_and(|silent| silent > Duration::from_secs(2))
         })
         .await;
         let remove = MembershipChange::Remove { node: leader_id };

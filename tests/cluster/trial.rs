@@ -120,6 +120,7 @@ impl TrialNode {
 impl TrialCluster {
     /// Nodes that run and belong to nothing.
     pub(crate) async fn waiting(count: u64, settings: RaftSettings) -> Self {
+        log_when_asked();
         let directory = TempDir::new().unwrap();
         let lines = Lines::new();
         let mut nodes = Vec::new();
@@ -216,6 +217,15 @@ async fn new_node(
     let mut node = TrialNode { id: NodeId(id), address, listens, path, settings, running: None };
     node.start().await;
     node
+}
+
+/// Shows the nodes' logs beside a failure when `RUST_LOG` says which.
+fn log_when_asked() {
+    if std::env::var_os("RUST_LOG").is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        // The first test of the process sets it for all.
+        drop(tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init());
+    }
 }
 
 /// Waits for a condition; fails with its name.
