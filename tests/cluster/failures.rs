@@ -178,3 +178,29 @@ async fn after_a_stop_of_all_nodes_the_old_leader_serves_again_and_takes_office_
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_goes_dead_without_a_word_is_given_up_and_used_again_when_it_is_mended() {
+    within(LIMIT, "a silent line", async {
+        let cluster = TrialCluster::founded(3, settings()).await;
+        let leader = cluster.leader().await;
+        let id = cluster.nodes[leader].id;
+        let survivor = cluster.nodes[cluster.follower().await].node().clone();
+        put_now(&survivor, "m", "0", "v").await;
+        let begun = Instant::now();
+        cluster.lines.silence(id.0, true);
+        put_now(&survivor, "m", "1", "v").await;
+        let gap = begun.elapsed();
+        assert!(gap < Duration::from_secs(3), "writes stood still for {gap:?}");
+        let old = cluster.nodes[leader].node().clone();
+        eventually("the old leader is cut off", || old.status().borrow().isolated).await;
+        cluster.lines.silence(id.0, false);
+        let mended = Instant::now();
+        eventually("it follows again", || !old.status().borrow().isolated).await;
+        put_now(&old, "m", "2", "v").await;
+        assert_eq!(get(&old, "m", "1").await, Ok(Some(blob("v"))));
+        let took = mended.elapsed();
+        assert!(took < Duration::from_secs(3), "it was back after {took:?}");
+    })
+    .await;
+}

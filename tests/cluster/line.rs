@@ -31,14 +31,14 @@ impl Lines {
     /// Cuts a node off, or mends its lines.
     pub(crate) fn close(&self, node: u64, cut: bool) {
         self.change(|cuts| {
-            drop(if cut { cuts.closed.insert(node) } else { cuts.closed.remove(&node) })
+            let _ = if cut { cuts.closed.insert(node) } else { cuts.closed.remove(&node) };
         });
     }
 
     /// As `close`, but so that nobody notices except by waiting.
     pub(crate) fn silence(&self, node: u64, cut: bool) {
         self.change(|cuts| {
-            drop(if cut { cuts.silent.insert(node) } else { cuts.silent.remove(&node) })
+            let _ = if cut { cuts.silent.insert(node) } else { cuts.silent.remove(&node) };
         });
     }
 

@@ -1,8 +1,10 @@
 //! The log is bounded, and who needs what is gone gets a snapshot.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use statekeeper::consensus::Consensus;
+use statekeeper::raft::RaftNode;
 use statekeeper_machine::{Event, Outcome};
 
 use super::trial::{
@@ -38,12 +40,8 @@ async fn the_log_is_cut_behind_a_snapshot_and_a_restart_finds_everything() {
         let node = cluster.nodes[0].node().clone();
         eventually("a snapshot is there", || node.status().borrow().snapshot_index > 0).await;
         write_much(&cluster, 0, "b").await;
-        let stats = node.storage_stats();
-        eventually("the log is cut", || {
-            stats.log_bytes.load(std::sync::atomic::Ordering::Relaxed) < 6 * LOG_BYTES
-        })
-        .await;
-        drop((node, stats));
+        is_cut(&node).await;
+        drop(node);
         cluster.nodes[0].kill().await;
         cluster.nodes[0].start().await;
         cluster.leader().await;
@@ -63,12 +61,12 @@ async fn a_node_that_was_away_for_long_gets_a_snapshot_and_goes_on() {
             write_much(&cluster, leader, &format!("r{round}-")).await;
         }
         let node = cluster.nodes[leader].node().clone();
-        eventually("a snapshot is there", || node.status().borrow().snapshot_index > 800).await;
+        is_cut(&node).await;
         cluster.nodes[away].start().await;
         cluster.settled().await;
         let back = cluster.nodes[away].node().clone();
         let installed = &back.metrics().snapshots_installed;
-        assert_eq!(installed.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(installed.load(Ordering::Relaxed), 1);
         assert_eq!(local_size(&back, "big").await, 1200);
         put_now(&back, "m", "k", "v").await;
         assert_eq!(get(&back, "m", "k").await, Ok(Some(blob("v"))));
@@ -98,7 +96,7 @@ async fn a_wait_that_ended_in_skipped_entries_is_answered_after_a_snapshot() {
             write_much(&cluster, leader, &format!("r{round}-")).await;
         }
         let ahead = cluster.nodes[leader].node().clone();
-        eventually("a snapshot is there", || ahead.status().borrow().snapshot_index > 800).await;
+        is_cut(&ahead).await;
         let mut events = node.subscribe(4096);
         cluster.lines.close(id, false);
         let answer = waiting.await.unwrap();
@@ -112,6 +110,12 @@ async fn a_wait_that_ended_in_skipped_entries_is_answered_after_a_snapshot() {
         assert!(gap, "subscribers are told of the gap");
     })
     .await;
+}
+
+/// Far more was written than the log holds now.
+async fn is_cut(node: &RaftNode) {
+    let stats = node.storage_stats();
+    eventually("the log is cut", || stats.log_bytes.load(Ordering::Relaxed) < 3 * LOG_BYTES).await;
 }
 
 async fn eventually_waiting(cluster: &TrialCluster, at: usize) {
