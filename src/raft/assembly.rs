@@ -10,7 +10,6 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::acknowledged::Acknowledged;
 use super::applied::AppliedState;
 use super::clock_file::ClockFile;
 use super::compaction::Compaction;
@@ -30,6 +29,7 @@ use super::presence::Presence;
 use super::proposer::Proposer;
 use super::read_index::{LeaderProof, LeaderQuestion, ReadIndex};
 use super::reporter::Reporter;
+use super::roster::Roster;
 use super::route::{self, Route, RouteWatch};
 use super::rpc::RpcServer;
 use super::settings::RaftSettings;
@@ -53,7 +53,7 @@ pub(crate) struct Core {
     pub(crate) presence: Arc<Presence>,
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) membership: Arc<MembershipKeeper>,
-    pub(crate) acknowledged: Arc<Acknowledged>,
+    pub(crate) roster: Arc<Roster>,
     pub(crate) links: Arc<Links>,
     pub(crate) routes: RouteWatch,
     pub(crate) log: Arc<SledLog>,
@@ -103,8 +103,8 @@ pub(crate) async fn build(
     let counters = Arc::new(RaftCounters::default());
     let applied = AppliedState::new(identity.node, identity.start, counters.clone());
     let applied = Arc::new(applied);
-    let acknowledged = Arc::new(Acknowledged::default());
-    let links = Arc::new(Links::new(identity.clone(), acknowledged.clone(), counters));
+    let roster = Arc::new(Roster::default());
+    let links = Arc::new(Links::new(identity.clone(), roster.clone(), counters));
     let (me, append_patience) = (identity.node, settings.election_timeout);
     let network = Network { me, links: links.clone(), append_patience };
     let recovered_upto = identity.last_log_id().await.map(|id| id.index);
@@ -112,7 +112,7 @@ pub(crate) async fn build(
     let machine = StateMachine::new(applied.clone(), snapshots.clone(), reader, recovered_upto);
     let raft = RaftGroup::build(me.0, config, network, adapter, machine).await;
     let raft = raft.map_err(|error| RaftError::Stopped { reason: error.to_string().into() })?;
-    acknowledged.follow(raft.clone());
+    roster.follow(raft.clone());
     let clock_file = ClockFile::new(data_dir.path());
     applied.clock.set(clock_file.bridge(applied.machine().time()));
 
@@ -137,7 +137,7 @@ pub(crate) async fn build(
         raft,
         identity,
         applied,
-        acknowledged,
+        roster,
         links,
         routes,
         log,
@@ -182,7 +182,7 @@ impl Core {
         let (leader_index, reads) = self.spawn_rounds();
         let server = Arc::new(RpcServer {
             identity: self.identity.clone(),
-            acknowledged: self.acknowledged.clone(),
+            roster: self.roster.clone(),
             handler: Arc::new(self.handler(leader_index)),
         });
         self.tasks.spawn(server.serve(listener, stop()));

@@ -31,7 +31,7 @@ impl Compaction {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut asked_at = None;
-        let mut purged = None;
+        let mut purge_asked = 0;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -56,13 +56,15 @@ impl Compaction {
             }
             let kept = self.log_bytes_max / KEPT_PART;
             let upto = self.applied.index_bytes_before(snapshot_index, kept);
-            if upto > purged_index && upto > purged {
-                purged = upto;
-                if self.raft.trigger().purge_log(upto.unwrap_or(0)).await.is_err() {
-                    return;
-                }
-                self.applied.forget_size(upto.unwrap_or(0));
+            // openraft puts a purge off while it sends a follower what is to go, for ever where that
+            // follower is dead. It looks again only when it is asked for more than before.
+            let Some(upto) = upto.filter(|upto| Some(*upto) > purged_index) else { continue };
+            let upto = upto.max(purge_asked + 1).min(snapshot_index);
+            purge_asked = upto;
+            if self.raft.trigger().purge_log(upto).await.is_err() {
+                return;
             }
+            self.applied.forget_size(upto);
         }
     }
 }

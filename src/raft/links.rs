@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use statekeeper_machine::NodeId;
+use statekeeper_machine::{Name, NodeId};
 
-use super::acknowledged::Acknowledged;
 use super::counters::RaftCounters;
 use super::identity::Identity;
 use super::limits;
 use super::link::{Link, LinkError};
 use super::message::{HelloRefusal, Purpose};
+use super::roster::Roster;
 
 /// How often the same complaint about a peer is worth a line.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 /// Outgoing connections.
 pub(crate) struct Links {
     identity: Arc<Identity>,
-    acknowledged: Arc<Acknowledged>,
+    roster: Arc<Roster>,
     counters: Arc<RaftCounters>,
     state: Mutex<State>,
 }
@@ -44,10 +44,10 @@ struct Known {
 impl Links {
     pub(crate) fn new(
         identity: Arc<Identity>,
-        acknowledged: Arc<Acknowledged>,
+        roster: Arc<Roster>,
         counters: Arc<RaftCounters>,
     ) -> Self {
-        Self { identity, acknowledged, counters, state: Mutex::default() }
+        Self { identity, roster, counters, state: Mutex::default() }
     }
 
     /// The connection to a node, made now if there is none.
@@ -82,6 +82,11 @@ impl Links {
                 Err(error)
             }
         }
+    }
+
+    /// Where a node lives, as far as is known here.
+    pub(crate) fn address(&self, node: NodeId) -> Option<Name> {
+        self.roster.address(node)
     }
 
     /// Forgets a connection on which the other side has gone silent.
@@ -121,7 +126,7 @@ impl Links {
             let refusal = HelloRefusal::OtherNode { ours: welcome.node };
             return Err(LinkError::Refused { address, refusal });
         }
-        match self.acknowledged.lost(node, welcome.last_log_id, welcome.vote) {
+        match self.roster.lost(node, welcome.last_log_id, welcome.vote) {
             Some(acknowledged) => Err(LinkError::PeerLostLog { address, acknowledged }),
             None => Ok(link),
         }

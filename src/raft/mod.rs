@@ -6,7 +6,6 @@
 //! with `storage`, that names openraft. Deliberately absent: what commands mean (machine), how they
 //! reach a disk (storage), how nodes find each other (bootstrap), clients.
 
-mod acknowledged;
 mod applied;
 mod assembly;
 mod clock;
@@ -37,6 +36,7 @@ mod presence;
 mod proposer;
 mod read_index;
 mod reporter;
+mod roster;
 mod route;
 mod rpc;
 mod settings;

@@ -22,7 +22,7 @@ use openraft::raft::{
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RPCTypes, RaftNetworkV2};
-use statekeeper_machine::NodeId;
+use statekeeper_machine::{Name, NodeId};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::limits;
@@ -47,7 +47,7 @@ pub(crate) struct PeerClient {
     links: Arc<Links>,
     append_patience: Duration,
     target: NodeId,
-    address: String,
+    address: Name,
     purpose: Purpose,
 }
 
@@ -58,7 +58,7 @@ impl Network {
             links: self.links.clone(),
             append_patience: self.append_patience,
             target: NodeId(target),
-            address: peer.raft_address.to_string(),
+            address: peer.raft_address.clone(),
             purpose,
         }
     }
@@ -81,8 +81,12 @@ impl RaftNetworkFactory<RaftTypes> for Network {
 }
 
 impl PeerClient {
+    fn address(&self) -> Name {
+        self.links.address(self.target).unwrap_or_else(|| self.address.clone())
+    }
+
     async fn link(&self, purpose: Purpose, within: Duration) -> Result<Arc<Link>, LinkError> {
-        self.links.get(self.target, &self.address, purpose, within).await
+        self.links.get(self.target, &self.address(), purpose, within).await
     }
 
     /// One request and its answer on a connection for small, urgent ones.
@@ -163,8 +167,6 @@ impl RaftNetworkV2<RaftTypes> for PeerClient {
     {
         Box::pin(async move {
             let soft = option.soft_ttl();
-            let link = self.link(self.purpose, soft).await;
-            let link = link.map_err(|e| self.rpc_error(RPCTypes::AppendEntries, soft, &e))?;
             let patience = match self.purpose {
                 Purpose::Replication => self.append_patience.max(soft),
                 Purpose::Heartbeat | Purpose::Snapshot | Purpose::Forward | Purpose::Control => {
@@ -173,7 +175,8 @@ impl RaftNetworkV2<RaftTypes> for PeerClient {
             };
             let stream = AppendStream {
                 client: self,
-                link,
+                link: None,
+                connect_timeout: soft,
                 input: Some(input),
                 open: VecDeque::new(),
                 progress_at: Instant::now(),
@@ -233,7 +236,8 @@ impl RaftNetworkV2<RaftTypes> for PeerClient {
         option: RPCOption,
     ) -> Result<SnapshotResponse<RaftTypes>, StreamingError<RaftTypes>> {
         let within = option.soft_ttl();
-        let target = SnapshotTarget { node: self.target, address: &self.address };
+        let address = self.address();
+        let target = SnapshotTarget { node: self.target, address: &address };
         let send = snapshot_sender::send(&self.links, target, vote, snapshot, within);
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
@@ -249,7 +253,10 @@ type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<RaftTypes>, RPCError
 /// Append requests on their way, and their answers in the order of the requests.
 struct AppendStream<'s, S> {
     client: &'s PeerClient,
-    link: Arc<Link>,
+    /// Made with the first request: openraft waits between failed attempts where it hands that out,
+    /// so an attempt that does not take one would be repeated at once, for ever.
+    link: Option<Arc<Link>>,
+    connect_timeout: Duration,
     input: Option<S>,
     open: VecDeque<OpenAppend>,
     /// When the first of the open ones became the first.
@@ -309,7 +316,14 @@ where
     async fn begin(&mut self, request: AppendEntriesRequest<RaftTypes>) -> Result<(), LinkError> {
         let previous = request.prev_log_id;
         let last = request.entries.last().map(|entry| entry.log_id).or(previous);
-        let begin = self.link.begin(Request::Append(request));
+        let link = match &self.link {
+            Some(link) => link,
+            None => {
+                let link = self.client.link(self.client.purpose, self.connect_timeout).await?;
+                self.link.insert(link)
+            }
+        };
+        let begin = link.begin(Request::Append(request));
         let reply = timeout(self.patience, begin).await.unwrap_or(Err(LinkError::Timeout))?;
         if self.open.is_empty() {
             self.progress_at = Instant::now();
@@ -340,8 +354,8 @@ where
     }
 
     fn failed(&mut self, error: &LinkError) -> Next {
-        if matches!(error, LinkError::Timeout) {
-            self.client.links.give_up(self.client.target, self.client.purpose, &self.link);
+        if let (LinkError::Timeout, Some(link)) = (error, &self.link) {
+            self.client.links.give_up(self.client.target, self.client.purpose, link);
         }
         Next::Failed(self.client.rpc_error(RPCTypes::AppendEntries, self.patience, error))
     }

@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::acknowledged::Acknowledged;
 use super::frame::{self, FrameError, FrameReader};
 use super::handler::{Handler, Session};
 use super::identity::Identity;
@@ -26,11 +25,12 @@ use super::link::prepare;
 use super::message::{
     Hello, HelloAnswer, HelloRefusal, MAGIC, Numbered, Request, Response, VERSION,
 };
+use super::roster::Roster;
 
 /// What a connection needs of its node.
 pub(crate) struct RpcServer {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) acknowledged: Arc<Acknowledged>,
+    pub(crate) roster: Arc<Roster>,
     pub(crate) handler: Arc<Handler>,
 }
 
@@ -141,7 +141,7 @@ impl RpcServer {
         if hello.to.is_some_and(|to: NodeId| to != self.identity.node) {
             return Some(HelloRefusal::OtherNode { ours: self.identity.node });
         }
-        let acknowledged = self.acknowledged.lost(hello.from, hello.last_log_id, hello.vote)?;
+        let acknowledged = self.roster.lost(hello.from, hello.last_log_id, hello.vote)?;
         tracing::error!(node = %hello.from, acknowledged,
             "the node has lost log entries that it had acknowledged and is refused: set its data \
              directory aside and let it join again, empty, under a new node id");

@@ -372,3 +372,6 @@ impl State {
 fn overloaded(limit: &str) -> SubmitError {
     SubmitError::Overloaded { limit: Name::from(limit) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! Clusters begin.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use statekeeper::consensus::{Consensus, Role};
 use statekeeper::storage::FoundingRecord;
 use uuid::Uuid;
 
-use super::trial::{TrialCluster, blob, eventually, get, put_now, settings, within};
+use super::trial::{TrialCluster, blob, eventually, get, put, put_now, settings, within};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -52,9 +53,53 @@ async fn a_node_without_a_cluster_waits_and_answers_nothing_as_done() {
     let cluster = TrialCluster::waiting(1, quick).await;
     let node = cluster.nodes[0].node();
     assert_eq!(node.status().borrow().role, Role::Waiting);
-    let answer = node.submit(super::trial::put("m", "k", "v")).await;
+    let answer = node.submit(put("m", "k", "v")).await;
     assert_eq!(answer, Err(statekeeper_machine::SubmitError::NotProposed));
     assert!(!node.status().borrow().ready);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_of_one_node_enter_the_log_in_the_order_of_the_calls() {
+    within(LIMIT, "an order", async {
+        let cluster = TrialCluster::founded(3, settings()).await;
+        let (leader, follower) = (cluster.leader().await, cluster.follower().await);
+        for at in [leader, follower] {
+            let node = cluster.nodes[at].node();
+            let writes: Vec<_> =
+                (0..2000).map(|value| node.submit(put("m", "k", &value.to_string()))).collect();
+            for answer in futures::future::join_all(writes).await {
+                answer.unwrap();
+            }
+            assert_eq!(get(node, "m", "k").await, Ok(Some(blob("1999"))));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_share_rounds_and_with_leases_they_need_none() {
+    within(LIMIT, "reads", async {
+        for lease_reads in [false, true] {
+            let mut policy = settings();
+            policy.lease_reads = lease_reads;
+            let cluster = TrialCluster::founded(3, policy).await;
+            cluster.leader().await;
+            put_now(cluster.nodes[1].node(), "m", "k", "v").await;
+            for node in &cluster.nodes {
+                let reads: Vec<_> = (0..500).map(|_| get(node.node(), "m", "k")).collect();
+                for answer in futures::future::join_all(reads).await {
+                    assert_eq!(answer, Ok(Some(blob("v"))));
+                }
+            }
+            let rounds: u64 = cluster
+                .nodes
+                .iter()
+                .map(|node| node.node().metrics().read_rounds.load(Ordering::Relaxed))
+                .sum();
+            assert!(rounds < 100, "{rounds} rounds for 1500 reads");
+        }
+    })
+    .await;
 }
 
 /// The set a founder has set out with is kept by bootstrap, which needs it after a death as well.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use statekeeper::consensus::{Consensus, Consistency, Role, Status};
 use statekeeper::raft::{Founding, RaftNode, RaftSettings};
 use statekeeper::storage::DataDir;
@@ -18,13 +19,18 @@ use statekeeper_machine::{
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::line::Lines;
+
 /// How long a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One node and its directory.
 pub(crate) struct TrialNode {
     pub(crate) id: NodeId,
+    /// Where the others reach it: a relay, or itself.
     pub(crate) address: String,
+    /// Where it listens.
+    listens: Arc<Mutex<String>>,
     pub(crate) path: PathBuf,
     pub(crate) settings: RaftSettings,
     running: Option<Arc<RaftNode>>,
@@ -34,6 +40,7 @@ pub(crate) struct TrialNode {
 pub(crate) struct TrialCluster {
     pub(crate) cluster_id: ClusterId,
     pub(crate) nodes: Vec<TrialNode>,
+    pub(crate) lines: Lines,
     directory: TempDir,
 }
 
@@ -68,19 +75,27 @@ impl TrialNode {
         let until = Instant::now() + PATIENCE;
         loop {
             match DataDir::open(&self.path, Some(self.id.0)) {
-                Ok(data_dir) => return data_dir,
-                // The last run lets go of it a moment after it has stopped.
+                Ok(data_dir) if self.database_is_free() => return data_dir,
+                // The last run lets go of it a moment after it has stopped, its database last of all.
+                Ok(_) => assert!(Instant::now() < until, "the database is still in use"),
                 Err(error) => assert!(Instant::now() < until, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
+    /// The threads of sled close its file after whoever dropped it has gone on.
+    fn database_is_free(&self) -> bool {
+        let file = std::fs::File::open(self.path.join("log/sled/db"));
+        file.is_ok_and(|file| file.try_lock().is_ok()) || !self.path.join("log/sled/db").exists()
+    }
+
     /// Starts it, again perhaps.
     pub(crate) async fn start(&mut self) {
         let data_dir = self.data_dir().await;
-        let listener = TcpListener::bind(&self.address).await.unwrap();
-        self.address = listener.local_addr().unwrap().to_string();
+        let listens = self.listens.lock().clone();
+        let listener = TcpListener::bind(listens).await.unwrap();
+        *self.listens.lock() = listener.local_addr().unwrap().to_string();
         let description = self.description();
         let settings = self.settings.clone();
         let node = RaftNode::start(settings, Arc::new(data_dir), description, listener).await;
@@ -117,12 +132,14 @@ impl TrialNode {
 impl TrialCluster {
     /// Nodes that run and belong to nothing.
     pub(crate) async fn waiting(count: u64, settings: RaftSettings) -> Self {
+        log_when_asked();
         let directory = TempDir::new().unwrap();
+        let lines = Lines::new();
         let mut nodes = Vec::new();
         for id in 1..=count {
-            nodes.push(new_node(&directory, id, settings.clone()).await);
+            nodes.push(new_node(&directory, &lines, id, settings.clone()).await);
         }
-        Self { cluster_id: ClusterId(0xC1), nodes, directory }
+        Self { cluster_id: ClusterId(0xC1), nodes, lines, directory }
     }
 
     /// A founded cluster that has a leader and lists all its members.
@@ -154,9 +171,20 @@ impl TrialCluster {
     pub(crate) async fn add_waiting(&mut self) -> usize {
         let id = self.nodes.iter().map(|node| node.id.0).max().unwrap_or(0) + 1;
         let settings = self.nodes[0].settings.clone();
-        let node = new_node(&self.directory, id, settings).await;
+        let node = new_node(&self.directory, &self.lines, id, settings).await;
         self.nodes.push(node);
         self.nodes.len() - 1
+    }
+
+    /// The others reach a node at another address from now on; the old one leads nowhere.
+    pub(crate) async fn move_node(&mut self, at: usize) {
+        let old = std::mem::replace(
+            &mut self.nodes[at].listens,
+            Arc::new(Mutex::new("127.0.0.1:0".to_owned())),
+        );
+        *old.lock() = "127.0.0.1:1".to_owned();
+        let (id, listens) = (self.nodes[at].id.0, self.nodes[at].listens.clone());
+        self.nodes[at].address = self.lines.relay(id, listens).await;
     }
 
     /// The position of the one that leads, once there is one and it serves.
@@ -189,12 +217,27 @@ impl TrialCluster {
     }
 }
 
-async fn new_node(directory: &TempDir, id: u64, settings: RaftSettings) -> TrialNode {
+async fn new_node(
+    directory: &TempDir,
+    lines: &Lines,
+    id: u64,
+    settings: RaftSettings,
+) -> TrialNode {
     let path = directory.path().join(format!("node-{id}"));
-    let address = "127.0.0.1:0".to_owned();
-    let mut node = TrialNode { id: NodeId(id), address, path, settings, running: None };
+    let listens = Arc::new(Mutex::new("127.0.0.1:0".to_owned()));
+    let address = lines.relay(id, listens.clone()).await;
+    let mut node = TrialNode { id: NodeId(id), address, listens, path, settings, running: None };
     node.start().await;
     node
+}
+
+/// Shows the nodes' logs beside a failure when `RUST_LOG` says which.
+fn log_when_asked() {
+    if std::env::var_os("RUST_LOG").is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        // The first test of the process sets it for all.
+        drop(tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init());
+    }
 }
 
 /// Waits for a condition; fails with its name.
