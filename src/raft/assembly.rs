@@ -1,8 +1,11 @@
 //! Puts a node together: what is durable is opened, Raft is built over it, and the parts that do the
 //! work are connected. Nothing runs before everything is in its place.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use openraft::storage::RaftLogStorage;
 use statekeeper_machine::{ClusterView, MemberUuid, NodeDescription};
 use tokio::net::TcpListener;
@@ -169,27 +172,37 @@ impl Core {
         let Ends { reports, office, route } = ends;
         let stop = || self.stop.clone();
         let follow = route::follow(self.raft.clone(), office.subscribe(), route, stop());
-        self.tasks.spawn(follow);
-        self.tasks.spawn(self.leader_loop(reports, office).run(stop()));
-        self.tasks.spawn(self.submitter().run(stop()));
-        self.tasks.spawn(self.reporter().run(stop()));
+        self.spawn_vital("the route", follow);
+        self.spawn_vital("the leader's loop", self.leader_loop(reports, office).run(stop()));
+        self.spawn_vital("the submitter", self.submitter().run(stop()));
+        self.spawn_vital("the reporter", self.reporter().run(stop()));
         let compaction = Compaction {
             raft: self.raft.clone(),
             applied: self.applied.clone(),
             log_bytes_max: self.settings.snapshot_log_bytes,
         };
-        self.tasks.spawn(compaction.run(stop()));
+        self.spawn_vital("the compaction", compaction.run(stop()));
         let (leader_index, reads) = self.spawn_rounds();
         let server = Arc::new(RpcServer {
             identity: self.identity.clone(),
             roster: self.roster.clone(),
             handler: Arc::new(self.handler(leader_index)),
         });
-        self.tasks.spawn(server.serve(listener, stop()));
+        self.spawn_vital("the raft port", server.serve(listener, stop()));
         let (keeper, status, view) = self.status_keeper();
-        self.tasks.spawn(keeper.run(stop()));
+        self.spawn_vital("the status", keeper.run(stop()));
         self.raft.run();
         Watches { status, view, reads }
+    }
+
+    /// A task without which the node is none: when it panics, the node must not go on.
+    fn spawn_vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let failure = self.failure.clone();
+        self.tasks.spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                failure.raised(&format!("{name} panicked"));
+            }
+        });
     }
 
     fn leader_loop(
@@ -254,17 +267,17 @@ impl Core {
             within: self.settings.election_timeout,
         };
         let (for_peers, rounds) = ReadIndex::new();
-        let ask = move || -> futures::future::BoxFuture<'static, Option<u64>> {
+        let ask = move || -> BoxFuture<'static, Option<u64>> {
             let proof = proof.clone();
             Box::pin(async move { proof.ask().await })
         };
-        self.tasks.spawn(rounds.run(ask, self.stop.clone()));
+        self.spawn_vital("the read rounds", rounds.run(ask, self.stop.clone()));
         let (own, rounds) = ReadIndex::new();
-        let ask = move || -> futures::future::BoxFuture<'static, Option<u64>> {
+        let ask = move || -> BoxFuture<'static, Option<u64>> {
             let question = question.clone();
             Box::pin(async move { question.ask().await })
         };
-        self.tasks.spawn(rounds.run(ask, self.stop.clone()));
+        self.spawn_vital("the read rounds", rounds.run(ask, self.stop.clone()));
         (for_peers, own)
     }
 
@@ -281,7 +294,6 @@ impl Core {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "a task and what it publishes")]
     fn status_keeper(
         &self,
     ) -> (StatusKeeper, watch::Receiver<Arc<Status>>, watch::Receiver<Arc<ClusterView>>) {

@@ -35,8 +35,10 @@ pub struct RaftCounters {
     pub snapshots_installed: AtomicU64,
     /// Snapshots built here.
     pub snapshots_built: AtomicU64,
-    /// Reads that were not counted for idle times, since too many keys were read.
+    /// Reads that were not counted for idle times, since too many keys were read here.
     pub touches_dropped: AtomicU64,
+    /// The same, of those that were told to this node as leader.
+    pub touches_dropped_leading: AtomicU64,
 }
 
 impl RaftCounters {

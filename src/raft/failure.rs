@@ -23,15 +23,15 @@ impl Failure {
         self.reason.subscribe()
     }
 
-    /// Raft has stopped by itself.
-    pub(crate) fn raft_stopped(&self, error: &str) {
+    /// Something has ended that must not end by itself.
+    pub(crate) fn raised(&self, error: &str) {
         if self.stopping.is_cancelled() {
             return;
         }
         self.reason.send_if_modified(|reason| {
             let first = reason.is_none();
             if first {
-                tracing::error!(error, "raft has stopped; this node must not go on");
+                tracing::error!(error, "this node must not go on");
                 *reason = Some(Arc::from(error));
             }
             first

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -174,6 +175,8 @@ impl LeaderLoop {
     /// The duties look at the state and say what to do; it is done beside this loop.
     fn tick(&self, duties: &mut Duties, acts: &Acts) {
         let now = Instant::now();
+        let dropped = &self.applied.counters.touches_dropped_leading;
+        dropped.store(duties.touches_dropped(), Ordering::Relaxed);
         for Duty { id, deed } in self.with_view(now, |view| duties.tick(view)) {
             tracing::debug!(?id, ?deed, "duty of the leader");
             acts.running.push(self.carry_out(id, deed));

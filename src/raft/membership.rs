@@ -123,12 +123,8 @@ impl MembershipKeeper {
             }
             None => {}
         }
-        if let Some((other, _)) = members.addresses.iter().find(|(_, at)| **at == raft_address) {
-            return refuse(format!(
-                "{raft_address} is the address of node {other}; remove that node first, or give \
-                 one of them another raft port"
-            ));
-        }
+        // Another id at this address is a node that was here before: a hello names its target, so
+        // nothing reaches the one in place of the other.
         let nodes = BTreeMap::from([(node.0, Peer { raft_address })]);
         self.write(ChangeMembers::AddNodes(nodes), true).await
     }

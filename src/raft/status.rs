@@ -64,7 +64,11 @@ impl StatusKeeper {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = look.tick() => {}
-                changed = metrics.changed() => if changed.is_err() { break },
+                changed = metrics.changed() => if changed.is_err() {
+                    // Of a panic it can tell nothing itself.
+                    self.failure.raised("raft ended without a reason");
+                    break;
+                },
                 changed = route.changed() => if changed.is_err() { break },
                 changed = view.changed() => if changed.is_err() { break },
                 changed = failed.changed() => if changed.is_err() { break },
@@ -77,7 +81,7 @@ impl StatusKeeper {
     fn publish(&self, with_counts: bool) {
         let metrics = self.raft.metrics().borrow_watched().clone();
         if let Err(error) = &metrics.running_state {
-            self.failure.raft_stopped(&error.to_string());
+            self.failure.raised(&error.to_string());
         }
         let status = self.status_now(&metrics);
         let isolated = status.isolated;
@@ -107,12 +111,13 @@ impl StatusKeeper {
         };
         let index = |id: &Option<super::type_config::LogId>| id.map_or(0, |id| id.index);
         let leads = metrics.state.is_leader();
-        if leads && let Some(acked) = metrics.last_quorum_acked {
-            // As good as a sign of a leader: of the lease that a majority gives this node.
-            self.contact.sign_before(acked.elapsed());
+        if leads {
+            self.sign_of_majority(metrics);
         }
         let silent_for = self.contact.silent_for();
-        let isolated = self.isolated(metrics, silent_for);
+        // Cut off: a follower without a sign of the leader, a leader without answers of a majority.
+        let isolated =
+            self.identity.cluster().is_some() && self.contact.waiting_for() >= self.isolated_after;
         let leader = metrics.current_leader.map(NodeId).filter(|_| !isolated);
         let committed = index(&metrics.cluster_committed);
         let applied = self.applied.index();
@@ -138,14 +143,13 @@ impl StatusKeeper {
         }
     }
 
-    /// Cut off: a follower without a sign of the leader, a leader without answers of a majority.
-    fn isolated(&self, metrics: &RaftMetrics<RaftTypes>, silent_for: Option<Duration>) -> bool {
-        let alone = metrics.state.is_leader()
-            && metrics.membership_config.membership().voter_ids().count() == 1;
-        if alone || self.identity.cluster().is_none() {
-            return false;
+    /// The answer of a majority is to a leader what an append is to a follower.
+    fn sign_of_majority(&self, metrics: &RaftMetrics<RaftTypes>) {
+        if metrics.membership_config.membership().voter_ids().count() == 1 {
+            self.contact.sign();
+        } else if let Some(acked) = metrics.last_quorum_acked {
+            self.contact.sign_before(acked.elapsed());
         }
-        silent_for.unwrap_or_else(|| self.contact.waiting_for()) >= self.isolated_after
     }
 
     fn caught_up(&self, metrics: &RaftMetrics<RaftTypes>, applied: u64) -> bool {

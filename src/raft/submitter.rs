@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use statekeeper_machine::NodeId;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +18,9 @@ use super::applied::AppliedState;
 use super::contact::Contact;
 use super::counters::RaftCounters;
 use super::limits;
-use super::link::LinkError;
+use super::link::{Link, LinkError};
 use super::links::Links;
-use super::message::{Purpose, Refused, Request, Response};
+use super::message::{Forwarded, Purpose, Refused, Request, Response};
 use super::proposer::Proposer;
 use super::route::{RemoteLeader, Route, RouteWatch};
 
@@ -54,14 +55,17 @@ struct Sending {
     first_batch: u64,
     /// Nothing is sent before.
     pause_until: Option<Instant>,
+    /// The last one used to reach another node.
+    link: Option<(NodeId, Arc<Link>)>,
+    /// The last batch that came to an end, or the first that was sent after a pause.
+    progress_at: Instant,
 }
 
 impl Submitter {
     /// Sends until the token ends; then answers everything that is open.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut route = self.routes.watch();
-        let mut sending =
-            Sending { flights: Flights::new(), next_batch: 1, first_batch: 1, pause_until: None };
+        let mut sending = Sending::new();
         let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -80,7 +84,7 @@ impl Submitter {
                 }
                 () = self.applied.tickets.changed(), if pause.is_none() => {}
                 () = sleep_to(pause), if pause.is_some() => sending.pause_until = None,
-                _ = sweep.tick() => self.sweep(),
+                _ = sweep.tick() => self.sweep(&mut sending),
             }
         }
         self.applied.tickets.end();
@@ -122,6 +126,7 @@ impl Submitter {
         if matches!(begun, Err(LinkError::Timeout)) {
             self.links.give_up(node, purpose, &link);
         }
+        sending.link = Some((node, link.clone()));
         sending.flights.push(Box::pin(async move {
             let response = match begun {
                 // The connection lives as long as an answer is waited for.
@@ -139,14 +144,31 @@ impl Submitter {
         true
     }
 
-    fn take(&self, sending: &mut Sending) -> (u64, Vec<super::message::Forwarded>) {
+    /// A connection on which no batch comes to an end, while the leader is heard of on another, is
+    /// given up; what was sent on it is sent again.
+    fn give_up_silent(&self, sending: &mut Sending) {
+        let patience = self.operation_timeout / 3;
+        if sending.flights.is_empty() || sending.progress_at.elapsed() < patience {
+            return;
+        }
+        if let Some((node, link)) = sending.link.take() {
+            tracing::warn!(%node, "the connection to the leader has gone silent and is made anew");
+            self.links.give_up(node, Purpose::Forward, &link);
+        }
+    }
+
+    fn take(&self, sending: &mut Sending) -> (u64, Vec<Forwarded>) {
         let batch = sending.next_batch;
         sending.next_batch += 1;
+        if sending.flights.is_empty() {
+            sending.progress_at = Instant::now();
+        }
         (batch, self.applied.tickets.take_batch(batch))
     }
 
     fn ended(&self, sending: &mut Sending, end: BatchEnd) {
         let tickets = &self.applied.tickets;
+        sending.progress_at = Instant::now();
         match end.result {
             Ok(refused) => {
                 for Refused { sequence, refusal } in &refused {
@@ -176,14 +198,27 @@ impl Submitter {
         RaftCounters::add(&self.applied.counters.resent, resent);
     }
 
-    fn sweep(&self) {
+    fn sweep(&self, sending: &mut Sending) {
+        self.give_up_silent(sending);
         if self.applied.tickets.is_empty() {
             return;
         }
-        let leaderless =
-            !self.routes.leads() && self.contact.waiting_for() >= self.operation_timeout;
+        let leaderless = self.contact.waiting_for() >= self.operation_timeout;
         let unknown = self.applied.tickets.expire(Instant::now(), leaderless);
         RaftCounters::add(&self.applied.counters.unknown, unknown);
+    }
+}
+
+impl Sending {
+    fn new() -> Self {
+        Self {
+            flights: Flights::new(),
+            next_batch: 1,
+            first_batch: 1,
+            pause_until: None,
+            link: None,
+            progress_at: Instant::now(),
+        }
     }
 }
 

@@ -89,18 +89,20 @@ async fn pass(
     caller.set_nodelay(true).ok()?;
     node.write_all(&head).await.ok()?;
     node.write_all(&body).await.ok()?;
-    loop {
-        tokio::select! {
-            done = copy_bidirectional(&mut caller, &mut node) => return done.ok().map(|_| ()),
-            changed = cut.wait_for(|cuts| hits(&cuts.silent) || hits(&cuts.closed)) => {
-                if hits(&changed.ok()?.closed) {
-                    return None;
-                }
-            }
-        }
-        // Bytes that the copy had taken in are lost with it: so the line is dead for good when it
-        // is mended, as after a long cut of a real one.
-        cut.wait_for(|cuts| !hits(&cuts.silent)).await.ok()?;
-        return None;
+    let (broken, mended) = (cut.clone(), cut);
+    tokio::select! {
+        done = copy_bidirectional(&mut caller, &mut node) => return done.ok().map(|_| ()),
+        () = is_cut(broken, hits) => {}
+    }
+    // Bytes that the copy had taken in are lost with it: so a silent line is dead for good, which is
+    // told when it is mended, as after a long cut of a real one.
+    let mut mended = mended;
+    mended.wait_for(|cuts| !hits(&cuts.silent)).await.ok().map(|_| ())
+}
+
+async fn is_cut(mut cut: watch::Receiver<Arc<Cuts>>, hits: impl Fn(&BTreeSet<u64>) -> bool) {
+    // The sender lives as long as the cluster; without it nothing is cut any more.
+    if cut.wait_for(|cuts| hits(&cuts.silent) || hits(&cuts.closed)).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -133,18 +133,21 @@ async fn a_wait_is_given_up_when_nobody_leads_for_an_operation_timeout() {
     within(LIMIT, "a wait without a leader", async {
         let mut short = settings();
         short.operation_timeout = Duration::from_millis(2500);
-        let mut cluster = TrialCluster::founded(3, short).await;
-        let (leader, follower) = (cluster.leader().await, cluster.follower().await);
-        let node = cluster.nodes[follower].node().clone();
-        let holder = Locker::new(&node, 1).await;
-        let waiter = Locker::new(&node, 2).await;
-        holder.lock(1).await.unwrap();
-        let waiting = tokio::spawn(waiter.lock_later(2));
-        is_waiting(&node).await;
-        let other = 3 - leader - follower;
-        cluster.nodes[leader].kill().await;
-        cluster.nodes[other].kill().await;
-        assert_eq!(waiting.await.unwrap(), Err(SubmitError::Unknown));
+        for on_leader in [false, true] {
+            let mut cluster = TrialCluster::founded(3, short.clone()).await;
+            let (leader, follower) = (cluster.leader().await, cluster.follower().await);
+            let left = if on_leader { leader } else { follower };
+            let node = cluster.nodes[left].node().clone();
+            let holder = Locker::new(&node, 1).await;
+            let waiter = Locker::new(&node, 2).await;
+            holder.lock(1).await.unwrap();
+            let waiting = tokio::spawn(waiter.lock_later(2));
+            is_waiting(&node).await;
+            for at in (0..3).filter(|at| *at != left) {
+                cluster.nodes[at].kill().await;
+            }
+            assert_eq!(waiting.await.unwrap(), Err(SubmitError::Unknown));
+        }
     })
     .await;
 }
