@@ -1,5 +1,5 @@
-//! Puts a node together: what is durable is opened, Raft is built over it, and the parts that do the
-//! work are connected. Nothing runs before everything is in its place.
+//! Puts a node together: what is durable is opened, Raft is built over it, and the parts that do
+//! the work are connected. Nothing runs before everything is in its place.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

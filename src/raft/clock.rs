@@ -1,10 +1,10 @@
 //! `ClusterClock`: what cluster time it is here.
 //!
 //! It is the time of the last entry plus what the monotonic clock has counted since. So it may lag
-//! behind the time of the cluster, by what an entry needs to get here, and never runs ahead: nothing
-//! ends early because a clock jumped or two clocks differ. Only over a stop of this process the wall
-//! clock is asked, and only forwards. A leader's clock runs freely: its own entries, applied a
-//! moment after they were stamped, must not set it back.
+//! behind the time of the cluster, by what an entry needs to get here, and never runs ahead:
+//! nothing ends early because a clock jumped or two clocks differ. Only over a stop of this process
+//! the wall clock is asked, and only forwards. A leader's clock runs freely: its own entries,
+//! applied a moment after they were stamped, must not set it back.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

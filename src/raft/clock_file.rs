@@ -1,5 +1,5 @@
-//! `ClockFile`: how cluster time and this machine's wall clock stood to each other, so that the time
-//! for which this node was down can be counted when it is back.
+//! `ClockFile`: how cluster time and this machine's wall clock stood to each other, so that the
+//! time for which this node was down can be counted when it is back.
 
 use std::path::{Path, PathBuf};
 

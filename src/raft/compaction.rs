@@ -56,8 +56,8 @@ impl Compaction {
             }
             let kept = self.log_bytes_max / KEPT_PART;
             let upto = self.applied.index_bytes_before(snapshot_index, kept);
-            // openraft puts a purge off while it sends a follower what is to go, for ever where that
-            // follower is dead. It looks again only when it is asked for more than before.
+            // openraft puts a purge off while it sends a follower what is to go, for ever where
+            // that follower is dead. It looks again only when it is asked for more than before.
             let Some(upto) = upto.filter(|upto| Some(*upto) > purged_index) else { continue };
             let upto = upto.max(purge_asked + 1).min(snapshot_index);
             purge_asked = upto;

@@ -1,7 +1,7 @@
 //! Founding: the first membership and the first command of a cluster.
 //!
-//! Every step may be done twice, so that a founder that died on the way does all of it again. What it
-//! had decided is kept by bootstrap, in the data directory.
+//! Every step may be done twice, so that a founder that died on the way does all of it again. What
+//! it had decided is kept by bootstrap, in the data directory.
 
 use std::collections::BTreeMap;
 

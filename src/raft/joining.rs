@@ -56,7 +56,9 @@ pub(crate) async fn ask(
     loop {
         for address in &addresses {
             let asked = tokio::select! {
-                () = stop.cancelled() => return Err(RaftError::Stopped { reason: "stopped".into() }),
+                () = stop.cancelled() => {
+                    return Err(RaftError::Stopped { reason: "stopped".into() });
+                }
                 asked = ask_one(identity, address, &request) => asked,
             };
             match asked {
@@ -65,17 +67,25 @@ pub(crate) async fn ask(
                 Ok(JoinAnswer::Later(reason)) => {
                     tracing::info!(address, reason, "the cluster does not take this node in yet");
                 }
-                Err(LinkError::Refused {
-                    refusal:
-                        refusal @ (HelloRefusal::OtherCluster { .. } | HelloRefusal::LogLost { .. }),
-                    ..
-                }) => return Err(RaftError::JoinRefused { reason: refusal.to_string() }),
+                Err(LinkError::Refused { refusal, .. }) if is_final(&refusal) => {
+                    return Err(RaftError::JoinRefused { reason: refusal.to_string() });
+                }
                 Err(error) => tracing::debug!(address, %error, "could not ask to join"),
             }
         }
         tokio::select! {
             () = stop.cancelled() => {}
             () = sleep(ROUND_PAUSE) => {}
+        }
+    }
+}
+
+/// Whether asking again cannot help.
+fn is_final(refusal: &HelloRefusal) -> bool {
+    match refusal {
+        HelloRefusal::OtherCluster { .. } | HelloRefusal::LogLost { .. } => true,
+        HelloRefusal::Version { .. } | HelloRefusal::NoCluster | HelloRefusal::OtherNode { .. } => {
+            false
         }
     }
 }

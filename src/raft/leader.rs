@@ -140,7 +140,8 @@ impl LeaderLoop {
         }
     }
 
-    /// Proposes `Office` until it is applied. Nothing else of this leadership enters the log before.
+    /// Proposes `Office` until it is applied. Nothing else of this leadership enters the log
+    /// before.
     async fn take_office(&self) {
         if self.applied.machine().cluster().is_none() {
             self.applied.clock.found();

@@ -1,5 +1,5 @@
-//! `MembershipKeeper`: changes of the membership on the leader, one at a time, each under rules that
-//! keep a majority that answers.
+//! `MembershipKeeper`: changes of the membership on the leader, one at a time, each under rules
+//! that keep a majority that answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! openraft's outgoing network over `Links`.
 //!
-//! Every call has a deadline of its own, openraft's soft one: without it replication would hang on a
-//! line that went dead. Appends are pipelined; there a follower answers only when its disk has the
-//! entries, so that stream is given up when it makes no progress for an election time-out, not after
-//! the heartbeat's.
+//! Every call has a deadline of its own, openraft's soft one: without it replication would hang on
+//! a line that went dead. Appends are pipelined; there a follower answers only when its disk has
+//! the entries, so that stream is given up when it makes no progress for an election time-out, not
+//! after the heartbeat's.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -241,9 +241,9 @@ impl RaftNetworkV2<RaftTypes> for PeerClient {
         let send = snapshot_sender::send(&self.links, target, vote, snapshot, within);
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = send => {
-                sent.map_err(|error| self.rpc_error(RPCTypes::InstallSnapshot, within, &error).into())
-            }
+            sent = send => sent.map_err(|error| {
+                self.rpc_error(RPCTypes::InstallSnapshot, within, &error).into()
+            }),
         }
     }
 }

@@ -57,8 +57,9 @@ impl RaftNode {
 
     /// First start of a cluster, called on the founder alone, after all promises: the cluster id
     /// becomes durable, Raft begins with exactly these members, and the first command is proposed.
-    /// Returns when that is applied. Every step may be done twice: after a death on the way it is to
-    /// be called again with the same founding, which bootstrap keeps until it is told of the end.
+    /// Returns when that is applied. Every step may be done twice: after a death on the way it is
+    /// to be called again with the same founding, which bootstrap keeps until it is told of the
+    /// end.
     ///
     /// # Errors
     /// When this node is no member of it, or belongs to another cluster.
@@ -117,8 +118,8 @@ impl RaftNode {
         self.core.proposer.set_disk_short(short);
     }
 
-    /// Before an orderly stop: this node is no longer ready, and leadership goes to the voter that has
-    /// most of the log. Commands are still taken, and forwarded.
+    /// Before an orderly stop: this node is no longer ready, and leadership goes to the voter that
+    /// has most of the log. Commands are still taken, and forwarded.
     pub async fn hand_over(&self) {
         self.core.draining.send_replace(true);
         if self.core.routes.leads()
@@ -130,8 +131,8 @@ impl RaftNode {
         }
     }
 
-    /// An orderly stop: nothing new is taken, what is in the log is applied and answered, leadership
-    /// is handed over, and the log is closed.
+    /// An orderly stop: nothing new is taken, what is in the log is applied and answered,
+    /// leadership is handed over, and the log is closed.
     pub async fn shutdown(&self) {
         self.core.draining.send_replace(true);
         self.core.applied.tickets.close();

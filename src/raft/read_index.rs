@@ -1,9 +1,9 @@
 //! `ReadIndex`: up to which entry a read must see, proved by a leader.
 //!
-//! One round serves everybody who asked before it began; who asks while it is under way is served by
-//! the next. Two of these run: one on the leader, for its peers, and one on every node, for its own
-//! reads, which asks the leader when that is another node. With leases (`raft.reads=lease`) a round
-//! of the leader needs no messages while the lease holds.
+//! One round serves everybody who asked before it began; who asks while it is under way is served
+//! by the next. Two of these run: one on the leader, for its peers, and one on every node, for its
+//! own reads, which asks the leader when that is another node. With leases (`raft.reads=lease`) a
+//! round of the leader needs no messages while the lease holds.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,9 @@
-//! `Roster`: what Raft knows of the other nodes: where they live, and, on a leader, what they have on
-//! their disks.
+//! `Roster`: what Raft knows of the other nodes: where they live, and, on a leader, what they have
+//! on their disks.
 //!
 //! The latter is read when a node connects or is connected to: a log that ends before what its node
-//! has acknowledged was lost, and a majority that counts on it would be none. The last second before
-//! a crash is not covered when the leader is gone as well.
+//! has acknowledged was lost, and a majority that counts on it would be none. The last second
+//! before a crash is not covered when the leader is gone as well.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

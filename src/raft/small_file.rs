@@ -1,5 +1,5 @@
-//! Small files of this module in the data directory: a CRC32C, then a postcard encoding; replaced by
-//! rename. A file that does not check counts as absent: nothing here is needed for safety.
+//! Small files of this module in the data directory: a CRC32C, then a postcard encoding; replaced
+//! by rename. A file that does not check counts as absent: nothing here is needed for safety.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! Sends a snapshot file to a follower, in chunks at offsets, at a measured pace, on a connection of
-//! its own.
+//! Sends a snapshot file to a follower, in chunks at offsets, at a measured pace, on a connection
+//! of its own.
 
 use std::time::Duration;
 

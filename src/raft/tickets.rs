@@ -1,12 +1,12 @@
 //! `Tickets`: the commands that this node accepted and has not answered.
 //!
 //! A ticket is answered when the entry with its origin is applied *here*: then its events are
-//! published here and its effect is seen by reads here, whoever leads. What the leader says about an
-//! attempt only decides whether to try again. A ticket whose command waits in the state is answered
-//! by the end of that wait, which every node applies.
+//! published here and its effect is seen by reads here, whoever leads. What the leader says about
+//! an attempt only decides whether to try again. A ticket whose command waits in the state is
+//! answered by the end of that wait, which every node applies.
 //!
-//! Invariant: `answered_below` of what is sent never exceeds the sequence of a ticket that may still
-//! be sent again; waits do not hold it back, since the state remembers them by themselves.
+//! Invariant: `answered_below` of what is sent never exceeds the sequence of a ticket that may
+//! still be sent again; waits do not hold it back, since the state remembers them by themselves.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
@@ -201,7 +201,8 @@ impl Tickets {
         }
     }
 
-    /// The state was replaced by a snapshot: entries were skipped, so it is asked about each ticket.
+    /// The state was replaced by a snapshot: entries were skipped, so it is asked about each
+    /// ticket.
     pub(crate) fn installed(&self, machine: &Machine) {
         let mut state = self.state.lock();
         let sequences: Vec<_> = state.rows.keys().copied().collect();

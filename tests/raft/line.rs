@@ -94,8 +94,8 @@ async fn pass(
         done = copy_bidirectional(&mut caller, &mut node) => return done.ok().map(|_| ()),
         () = is_cut(broken, hits) => {}
     }
-    // Bytes that the copy had taken in are lost with it: so a silent line is dead for good, which is
-    // told when it is mended, as after a long cut of a real one.
+    // Bytes that the copy had taken in are lost with it: so a silent line is dead for good, which
+    // is told when it is mended, as after a long cut of a real one.
     let mut mended = mended;
     mended.wait_for(|cuts| !hits(&cuts.silent)).await.ok().map(|_| ())
 }

@@ -76,7 +76,8 @@ impl TrialNode {
         loop {
             match DataDir::open(&self.path, Some(self.id.0)) {
                 Ok(data_dir) if self.database_is_free() => return data_dir,
-                // The last run lets go of it a moment after it has stopped, its database last of all.
+                // The last run lets go of it a moment after it has stopped, its database last of
+                // all.
                 Ok(_) => assert!(Instant::now() < until, "the database is still in use"),
                 Err(error) => assert!(Instant::now() < until, "{error}"),
             }
