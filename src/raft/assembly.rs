@@ -257,12 +257,12 @@ impl Core {
     fn spawn_rounds(&self) -> (ReadIndex, ReadIndex) {
         let proof = LeaderProof {
             raft: self.raft.clone(),
+            routes: self.routes.clone(),
             lease: self.settings.lease_reads,
             counters: self.applied.counters.clone(),
         };
         let question = LeaderQuestion {
             proof: proof.clone(),
-            routes: self.routes.clone(),
             links: self.links.clone(),
             within: self.settings.election_timeout,
         };

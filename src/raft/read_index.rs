@@ -36,6 +36,7 @@ pub(crate) struct Rounds {
 #[derive(Clone)]
 pub(crate) struct LeaderProof {
     pub(crate) raft: RaftGroup,
+    pub(crate) routes: RouteWatch,
     pub(crate) lease: bool,
     pub(crate) counters: Arc<RaftCounters>,
 }
@@ -44,7 +45,6 @@ pub(crate) struct LeaderProof {
 #[derive(Clone)]
 pub(crate) struct LeaderQuestion {
     pub(crate) proof: LeaderProof,
-    pub(crate) routes: RouteWatch,
     pub(crate) links: Arc<Links>,
     pub(crate) within: Duration,
 }
@@ -94,8 +94,11 @@ impl Rounds {
 }
 
 impl LeaderProof {
-    /// One round.
+    /// One round. A leader proves nothing before its office is applied here: one that is restored
+    /// after a stop of all nodes appends no entry of its own, and what it knows to be committed may
+    /// lag behind what was answered. Its `Office` lies behind all of that in the log.
     pub(crate) async fn ask(&self) -> Option<u64> {
+        self.routes.in_office()?;
         RaftCounters::add(&self.counters.read_rounds, 1);
         if self.lease
             && let Ok(linearizer) = self.raft.get_read_linearizer(ReadPolicy::LeaseRead).await
@@ -110,7 +113,7 @@ impl LeaderProof {
 impl LeaderQuestion {
     /// One round.
     pub(crate) async fn ask(&self) -> Option<u64> {
-        match self.routes.now() {
+        match self.proof.routes.now() {
             Route::None => None,
             Route::Local(_) => self.proof.ask().await,
             Route::Remote(leader) => self.ask_remote(&leader).await,

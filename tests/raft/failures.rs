@@ -74,6 +74,46 @@ async fn all_nodes_die_at_once_and_every_acknowledged_write_is_back() {
     .await;
 }
 
+/// The mark of what is committed lags on every disk after a death of all: a leader that is restored
+/// without an election knows no better until its office is applied, and followers ask it at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_read_after_a_death_of_all_sees_the_last_write() {
+    within(LIMIT, "first reads", async {
+        let mut cluster = TrialCluster::founded(3, settings()).await;
+        for round in 0..5 {
+            cluster.leader().await;
+            put_now(cluster.nodes[1].node(), "m", "k", "old").await;
+            kill_all(&mut cluster).await;
+            let mut marks = Vec::new();
+            for node in &mut cluster.nodes {
+                marks.push(node.committed_mark().await);
+                node.start().await;
+            }
+            cluster.leader().await;
+            put_now(cluster.nodes[1].node(), "m", "k", &round.to_string()).await;
+            kill_all(&mut cluster).await;
+            for (node, mark) in cluster.nodes.iter().zip(marks) {
+                node.set_committed_mark(mark).await;
+            }
+            let last = Ok(Some(blob(&round.to_string())));
+            let begin = cluster.nodes.iter_mut().map(async |node| {
+                node.start().await;
+                for _ in 0..20 {
+                    assert_eq!(get(node.node(), "m", "k").await, last, "round {round}");
+                }
+            });
+            futures::future::join_all(begin).await;
+        }
+    })
+    .await;
+}
+
+async fn kill_all(cluster: &mut TrialCluster) {
+    for node in &mut cluster.nodes {
+        node.kill().await;
+    }
+}
+
 /// A thread id is drawn by each application: the next one tells how often all were applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_is_sent_again_after_a_fail_over_is_applied_once() {

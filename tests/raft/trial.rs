@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use statekeeper::consensus::{Consensus, Consistency, Role, Status};
 use statekeeper::raft::{Founding, RaftNode, RaftSettings};
-use statekeeper::storage::DataDir;
+use statekeeper::storage::{DataDir, LogStore};
 use statekeeper_machine::{
     Answer, Blob, Caller, ClusterId, Command, CpCommand, Lifetime, MapChange, MemberUuid, Name,
     NodeDescription, NodeId, Outcome, PutMode, Query, SessionSettings, SubmitError,
@@ -89,6 +89,21 @@ impl TrialNode {
     fn database_is_free(&self) -> bool {
         let file = std::fs::File::open(self.path.join("log/sled/db"));
         file.is_ok_and(|file| file.try_lock().is_ok()) || !self.path.join("log/sled/db").exists()
+    }
+
+    /// What its log says of what is committed, while it does not run.
+    pub(crate) async fn committed_mark(&self) -> Vec<u8> {
+        let log = self.data_dir().await.open_log(Arc::default()).unwrap();
+        let mark = log.recovered().committed.clone();
+        log.close().unwrap();
+        mark.unwrap()
+    }
+
+    /// Puts the mark back to what it was before.
+    pub(crate) async fn set_committed_mark(&self, mark: Vec<u8>) {
+        let log = self.data_dir().await.open_log(Arc::default()).unwrap();
+        log.save_committed(mark);
+        log.close().unwrap();
     }
 
     /// Starts it, again perhaps.
