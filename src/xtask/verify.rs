@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::repository::cargo;
 use crate::stages::Stages;
-use crate::test::PROVEN;
 use crate::{dependencies, docs};
 
 /// A run by itself; building everything for the first time included.
@@ -34,14 +33,6 @@ pub(crate) fn add_to(stages: &mut Stages) {
     stages.command("tidy", TESTS, cargo("test", &["--workspace", "--test", "tidy"]));
     stages.command("unit tests", TESTS, cargo("test", &["--workspace", "--lib", "--bins"]));
     stages.command("doc tests", TESTS, cargo("test", &["--workspace", "--doc"]));
-}
-
-/// The stages that were seen to pass; see `test`.
-pub(crate) fn add_proven_to(stages: &mut Stages) {
-    let mut build = cargo("test", &["--workspace", "--no-run", "--lib", "--bins"]);
-    PROVEN.iter().for_each(|suite| _ = build.args(["--test", suite]));
-    stages.command("build", BUILD, build);
-    stages.command("unit tests", TESTS, cargo("test", &["--workspace", "--lib", "--bins"]));
 }
 
 fn lints(features: &[&str]) -> Command {
