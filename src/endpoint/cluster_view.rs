@@ -110,20 +110,31 @@ pub(crate) fn emitter(view: &ClusterView, own: MemberUuid) -> ProtocolUuid {
 }
 
 fn send_members(view: &ClusterView, correlation: CorrelationId, outputs: &mut VecDeque<Output>) {
-    if view.members.is_empty() {
-        return;
-    }
-    let member_infos = view.members.iter().map(member_info).collect();
-    let event = MembersViewEvent { version: view.members_version, member_infos };
+    let Some((version, member_infos)) = member_list(view) else { return };
+    let event = MembersViewEvent { version, member_infos };
     outputs.push_back(Output::Send(event.encode(correlation, PartitionId::NONE)));
 }
 
 fn send_partitions(view: &ClusterView, correlation: CorrelationId, outputs: &mut VecDeque<Output>) {
-    let listed = |owner: &MemberUuid| view.members.iter().any(|node| node.member == *owner);
-    let Some(owner) = view.owner.filter(listed) else { return };
-    let partitions = Entries(vec![(member_uuid(owner), (0..PARTITION_COUNT).collect())]);
-    let event = PartitionsViewEvent { version: view.partitions_version, partitions };
+    let Some((version, partitions)) = partition_table(view) else { return };
+    let event = PartitionsViewEvent { version, partitions };
     outputs.push_back(Output::Send(event.encode(correlation, PartitionId::NONE)));
+}
+
+/// The members with the version of their list; none while nobody is listed.
+pub(crate) fn member_list(view: &ClusterView) -> Option<(i32, Vec<MemberInfo>)> {
+    let members: Vec<_> = view.members.iter().map(member_info).collect();
+    (!members.is_empty()).then_some((view.members_version, members))
+}
+
+/// The partitions of each owner with the version of the table; none while no listed one owns them.
+pub(crate) fn partition_table(
+    view: &ClusterView,
+) -> Option<(i32, Entries<ProtocolUuid, Vec<i32>>)> {
+    let listed = |owner: &MemberUuid| view.members.iter().any(|node| node.member == *owner);
+    let owner = view.owner.filter(listed)?;
+    let partitions = Entries(vec![(member_uuid(owner), (0..PARTITION_COUNT).collect())]);
+    Some((view.partitions_version, partitions))
 }
 
 fn member_info(node: &NodeDescription) -> MemberInfo {

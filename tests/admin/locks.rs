@@ -25,8 +25,10 @@ async fn a_lock_is_released_only_with_the_fence_that_was_shown() {
     server.apply(Server::lock("l", first, 0)).await;
     let waiting = server.sequencer.submit(Server::lock("l", second, 60_000));
     let shown = server.read("/v1/locks").await["items"][0]["fence"].clone();
-    let other = server.post("/v1/locks/l:release", json!({ "fence": "99" })).await;
-    assert_eq!(other.problem(), (409, "SK0110".to_owned()));
+    for path in ["/v1/locks/l:release", "/v1/locks/l:release?dry_run=true"] {
+        let other = server.post(path, json!({ "fence": "99" })).await;
+        assert_eq!(other.problem(), (409, "SK0110".to_owned()), "{path}");
+    }
     let plan = server.post("/v1/locks/l:release?dry_run", json!({ "fence": shown })).await.json();
     assert_eq!(plan["next"]["client_name"], "hz.client_2");
     assert_eq!(server.read("/v1/locks").await["items"][0]["fence"], shown, "only planned");

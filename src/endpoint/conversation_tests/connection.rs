@@ -49,6 +49,25 @@ fn the_right_cluster_name_is_welcome_and_told_before_the_answer() {
 }
 
 #[test]
+fn a_client_from_5_5_on_is_told_the_views_when_it_is_let_in() {
+    let mut talk = Talk::stranger(settings());
+    let request = |name: &str| authentication::Request {
+        cluster_name: name.to_owned(),
+        routing_mode: Some(1),
+        cp_direct_to_leader_routing: Some(false),
+        ..authentication_request()
+    };
+    let refused: authentication::Response = talk.answer(&request("dev"));
+    assert_eq!((refused.status, refused.member_infos), (1, None));
+    let mut outputs = talk.ask(&request(CLUSTER));
+    let response = authentication::Response::decode(&sent(outputs.remove(1))).unwrap();
+    let uuids: Vec<_> = response.member_infos.unwrap().iter().map(|info| info.uuid).collect();
+    assert_eq!(uuids, [1, 2, 3].map(|node| ProtocolUuid::from_u128(member(node).0)));
+    assert_eq!((response.member_list_version, response.partition_list_version), (Some(1), Some(256)));
+    assert_eq!(response.partitions.unwrap().0, [(uuids[0], vec![0])]);
+}
+
+#[test]
 fn a_wrong_cluster_name_is_refused_and_the_client_may_try_again() {
     let mut talk = Talk::stranger(settings());
     let wrong =

@@ -1,17 +1,24 @@
 //! `Client.authentication` and `authenticationCustom`. spec: client-protocol 4
 
-use statekeeper_protocol::ProtocolUuid;
+use statekeeper_machine::ClusterView;
 use statekeeper_protocol::custom::Address;
 use statekeeper_protocol::messages::client::{authentication, authentication_custom};
+use statekeeper_protocol::{Entries, ProtocolUuid};
 
 use crate::authentication::{Claim, SERIALIZATION_VERSION, Verdict};
 use crate::call::{Call, member_uuid};
-use crate::cluster_view::{PARTITION_COUNT, SERVER_VERSION, address_of};
+use crate::cluster_view::{
+    PARTITION_COUNT, SERVER_VERSION, address_of, member_list, partition_table,
+};
 use crate::output::Output;
 use crate::step::Handled;
 
+/// The version of a view that this node does not have.
+const UNKNOWN: i32 = -1;
+
 /// By user name and password, or by neither.
 pub(super) fn plain(request: authentication::Request, call: &mut Call<'_>) -> Handled {
+    let wants_views = request.routing_mode.is_some();
     let welcome = judge(
         call,
         Claim {
@@ -25,7 +32,7 @@ pub(super) fn plain(request: authentication::Request, call: &mut Call<'_>) -> Ha
             labels: request.labels,
         },
     );
-    // The short form, as members up to 5.2 send it: what came later is left out.
+    let views = Some(call.view).filter(|_| wants_views && welcome.member.is_some());
     call.answer(&authentication::Response {
         status: welcome.status,
         address: welcome.address,
@@ -35,8 +42,27 @@ pub(super) fn plain(request: authentication::Request, call: &mut Call<'_>) -> Ha
         partition_count: welcome.partition_count,
         cluster_id: welcome.cluster_id,
         failover_supported: false,
-        ..Default::default()
+        ..views.map(with_views).unwrap_or_default()
     })
+}
+
+/// The fields of protocol 2.7. Without them is the short form, as members up to 5.2 send it, and as
+/// it does for their clients. From 5.5 on clients expect the views here: they connect to the
+/// members they know once they are let in, and do not wait for the view listener to bring more.
+/// One that came late would miss a second of events, for want of a connection to the leader.
+fn with_views(view: &ClusterView) -> authentication::Response {
+    let (member_list_version, members) = member_list(view).unwrap_or((UNKNOWN, Vec::new()));
+    let (partition_list_version, partitions) =
+        partition_table(view).unwrap_or((UNKNOWN, Entries::default()));
+    authentication::Response {
+        tpc_ports: Some(None),
+        tpc_token: Some(None),
+        member_list_version: Some(member_list_version),
+        member_infos: Some(members),
+        partition_list_version: Some(partition_list_version),
+        partitions: Some(partitions),
+        ..Default::default()
+    }
 }
 
 /// By a token.
