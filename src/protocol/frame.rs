@@ -13,7 +13,8 @@ use crate::client_message::{
 };
 use crate::field::FieldError;
 use crate::limits::{
-    MESSAGE_FRAMES_MAX, SHARED_PIECE_BYTES_MIN, UNAUTHENTICATED_MESSAGE_BYTES_MAX,
+    COPIED_MESSAGE_BYTES_MAX, MESSAGE_FRAMES_MAX, SHARED_PIECE_BYTES_MIN,
+    UNAUTHENTICATED_MESSAGE_BYTES_MAX,
 };
 use crate::message::MessageType;
 
@@ -173,6 +174,16 @@ pub struct FrameDecoder {
     assembly: FragmentAssembly,
 }
 
+/// The first bytes of what was received, in memory of their own if they are few.
+fn take(received: &mut BytesMut, length: usize) -> Bytes {
+    if length > COPIED_MESSAGE_BYTES_MAX {
+        return received.split_to(length).freeze();
+    }
+    let bytes = Bytes::copy_from_slice(&received[..length]);
+    received.advance(length);
+    bytes
+}
+
 impl Default for FrameDecoder {
     fn default() -> Self {
         Self::new()
@@ -211,7 +222,7 @@ impl FrameDecoder {
             if received.len() < self.scanned {
                 return Ok(None);
             }
-            let bytes = received.split_to(self.scanned).freeze();
+            let bytes = take(received, self.scanned);
             (self.scanned, self.frames, self.complete) = (0, 0, false);
             if let Some(message) = self.accept(bytes)? {
                 return Ok(Some(message));

@@ -23,3 +23,7 @@ pub const FRAGMENT_ASSEMBLIES_MAX: usize = 16;
 /// Values of at least this size leave as pieces of their own and are not copied into the message.
 /// Below it a copy is cheaper than one more element in the gathering write.
 pub const SHARED_PIECE_BYTES_MIN: usize = 4096;
+
+/// Messages up to this size are copied out of the receive buffer, so that what is kept of them, in
+/// the log above all, never pins a buffer many times as large, and the buffer is used again.
+pub const COPIED_MESSAGE_BYTES_MAX: usize = 16 * 1024;

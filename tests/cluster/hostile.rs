@@ -160,7 +160,7 @@ fn garbage_disturbs_nobody() {
     let bystander = Bystander::start(&[]);
     let address = bystander.cluster().client_address(0);
     bystander.judge("garbage", |goes_on| {
-        for seed in 0u8.. {
+        for seed in (0..=u8::MAX).cycle() {
             if !goes_on() {
                 break;
             }

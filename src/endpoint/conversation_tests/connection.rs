@@ -63,7 +63,10 @@ fn a_client_from_5_5_on_is_told_the_views_when_it_is_let_in() {
     let response = authentication::Response::decode(&sent(outputs.remove(1))).unwrap();
     let uuids: Vec<_> = response.member_infos.unwrap().iter().map(|info| info.uuid).collect();
     assert_eq!(uuids, [1, 2, 3].map(|node| ProtocolUuid::from_u128(member(node).0)));
-    assert_eq!((response.member_list_version, response.partition_list_version), (Some(1), Some(256)));
+    assert_eq!(
+        (response.member_list_version, response.partition_list_version),
+        (Some(1), Some(256))
+    );
     assert_eq!(response.partitions.unwrap().0, [(uuids[0], vec![0])]);
 }
 

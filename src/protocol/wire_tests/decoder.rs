@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{open_decoder, received};
 use crate::limits::{
-    FRAGMENT_ASSEMBLIES_MAX, MESSAGE_FRAMES_MAX, SHARED_PIECE_BYTES_MIN,
+    COPIED_MESSAGE_BYTES_MAX, FRAGMENT_ASSEMBLIES_MAX, MESSAGE_FRAMES_MAX, SHARED_PIECE_BYTES_MIN,
     UNAUTHENTICATED_MESSAGE_BYTES_MAX,
 };
 use crate::messages::map::{get, put, put_all};
@@ -234,13 +234,31 @@ fn half_messages_share_one_budget_and_are_counted() {
 }
 
 #[test]
-fn values_are_slices_of_what_was_received() {
-    let mut buffer = BytesMut::from(&wire(&put_of(100_000))[..]);
-    let range = buffer.as_ptr_range();
-    let message = open_decoder().feed(&mut buffer).unwrap().unwrap();
-    let request = put::Request::decode(&message).unwrap();
-    assert!(range.contains(&request.value.as_bytes().as_ptr()));
-    assert!(!range.contains(&request.value.detached().as_bytes().as_ptr()));
+fn large_values_are_slices_of_what_was_received_and_small_ones_pin_nothing() {
+    for (bytes, is_slice) in [(100_000, true), (COPIED_MESSAGE_BYTES_MAX / 2, false)] {
+        let mut buffer = BytesMut::from(&wire(&put_of(bytes))[..]);
+        let range = buffer.as_ptr_range();
+        let message = open_decoder().feed(&mut buffer).unwrap().unwrap();
+        let request = put::Request::decode(&message).unwrap();
+        assert_eq!(range.contains(&request.value.as_bytes().as_ptr()), is_slice, "{bytes}");
+        assert!(!range.contains(&request.value.detached().as_bytes().as_ptr()));
+    }
+}
+
+#[test]
+fn the_receive_buffer_is_used_again_while_messages_are_kept() {
+    let mut decoder = open_decoder();
+    let mut buffer = BytesMut::with_capacity(8192);
+    let first = buffer.as_ptr();
+    let kept: Vec<_> = (0..100)
+        .map(|_| {
+            buffer.reserve(4096);
+            buffer.extend_from_slice(&wire(&put_of(100)));
+            decoder.feed(&mut buffer).unwrap().unwrap()
+        })
+        .collect();
+    buffer.reserve(8192);
+    assert_eq!(buffer.as_ptr(), first, "{} messages are kept", kept.len());
 }
 
 #[test]
