@@ -155,9 +155,9 @@ pub trait Consensus: Send + Sync + 'static {
     /// waited for. Sends again under the same origin when the leader changes. A command that can
     /// wait without end has no deadline while it waits in the state and a leader is known.
     ///
-    /// Commands enter the log in the order of the calls, as long as the leader stays the same: the
-    /// command is queued by the call itself, not by the first poll of the future. Dropping the
-    /// future gives up the answer, not the command.
+    /// Commands enter the log in the order of the calls, as long as the leader stays the same and
+    /// does not lose touch with its majority: the command is queued by the call itself, not by the
+    /// first poll of the future. Dropping the future gives up the answer, not the command.
     fn submit(&self, command: Command) -> PortFuture<Result<Outcome, SubmitError>>;
 
     /// Answers a query. Dropping the future gives up.

@@ -3,8 +3,10 @@
 use crate::discovery::tcp_ip::AddressError;
 use crate::seed::SeedError;
 use crate::storage::StorageError;
+use statekeeper_machine::ClusterId;
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 /// Why a node cannot look for its cluster.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,25 @@ pub enum BootstrapError {
         interface: Ipv4Addr,
         /// What the system said.
         source: io::Error,
+    },
+    /// The neighbours are of another cluster of this name than the data directory.
+    #[error(
+        "the data directory {} belongs to cluster {own}, but the neighbours to cluster {other} of \
+         the same name, {cluster_name}: {said_by}; set the data directory aside, and this node \
+         joins that cluster empty, or give it another state-store.cluster",
+        path.display()
+    )]
+    OtherCluster {
+        /// The data directory.
+        path: PathBuf,
+        /// The name of both.
+        cluster_name: String,
+        /// The cluster of the data directory.
+        own: ClusterId,
+        /// The other.
+        other: ClusterId,
+        /// Who is of the other.
+        said_by: String,
     },
     /// The node was told to stop.
     #[error("stopped before a cluster was found")]

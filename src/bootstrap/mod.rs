@@ -7,6 +7,7 @@
 //! what the founder does with the founding (raft), and who listens on the client port (server).
 
 mod ask;
+mod contradiction;
 mod decision;
 mod error;
 mod founding;

@@ -1,6 +1,7 @@
 //! Drives the decision: looks around, takes the step it names, and looks again.
 
 use super::ask::ask;
+use super::contradiction::{self, Contradiction};
 use super::decision::{Decider, DeciderSettings, Step};
 use super::error::BootstrapError;
 use super::founding::Founding;
@@ -56,7 +57,11 @@ pub async fn run(
     let set_out = set_out(responder).await?;
     if let Some(cluster_id) = responder.standing().cluster_id {
         let unfinished = set_out.filter(|founding| founding.cluster_id == cluster_id);
-        return Ok(unfinished.map_or(Decision::Return, Decision::Found));
+        if let Some(founding) = unfinished {
+            return Ok(Decision::Found(founding));
+        }
+        expect_own_cluster(cluster_id, source, responder, &timing).await?;
+        return Ok(Decision::Return);
     }
     let settings = DeciderSettings {
         own: responder.own().clone(),
@@ -82,6 +87,28 @@ pub async fn run(
     };
     status.send_modify(|status| status.waits_for.clear());
     decided
+}
+
+/// Fails when the neighbours are of another cluster: two of one name must not serve side by side.
+/// A look that shows nothing is no reason to stay away.
+async fn expect_own_cluster(
+    cluster_id: ClusterId,
+    source: &PeerSource,
+    responder: &PeerResponder,
+    timing: &Timing,
+) -> Result<(), BootstrapError> {
+    let view = source.look(responder, timing).await;
+    let (own, cluster_name) = (responder.own().node, &responder.terms().cluster_name);
+    match contradiction::find(own, cluster_id, cluster_name, &view) {
+        None => Ok(()),
+        Some(Contradiction { cluster_id: other, said_by }) => Err(BootstrapError::OtherCluster {
+            path: responder.data_dir().path().to_owned(),
+            cluster_name: cluster_name.clone(),
+            own: cluster_id,
+            other,
+            said_by,
+        }),
+    }
 }
 
 /// Called by the founder when the cluster is there: forgets what it had set out for, and tells the

@@ -11,7 +11,7 @@ use openraft::{ChangeMembers, Instant as _, RaftMetrics};
 use statekeeper_machine::{Name, NodeId, SubmitError};
 use tokio::sync::Semaphore;
 
-use super::limits::PROMOTION_LAG_ENTRIES_MAX;
+use super::limits::{HEARTBEAT_LOOK_INTERVAL, PROMOTION_LAG_ENTRIES_MAX};
 use super::type_config::{Peer, RaftGroup, RaftTypes};
 use crate::consensus::{MembershipChange, MembershipError};
 
@@ -148,6 +148,16 @@ impl MembershipKeeper {
                  {PROMOTION_LAG_ENTRIES_MAX}; wait until it has caught up"
             ));
         }
+        let mut then: Vec<_> = members.voters.iter().copied().collect();
+        then.push(node);
+        let healthy = self.answering_now(&then).await;
+        if healthy <= then.len() / 2 {
+            return refuse(format!(
+                "of the {} voters there would be with node {node} only {healthy} answer, which is \
+                 no majority; bring voters back first",
+                then.len()
+            ));
+        }
         self.write(ChangeMembers::AddVoterIds(BTreeSet::from([node.0])), true).await
     }
 
@@ -160,12 +170,11 @@ impl MembershipKeeper {
         if !members.voters.contains(&node) {
             return Ok(());
         }
-        let left: Vec<_> = members.voters.iter().filter(|voter| **voter != node).collect();
+        let left: Vec<_> = members.voters.iter().copied().filter(|voter| *voter != node).collect();
         if left.is_empty() {
             return refuse("the last voter cannot be removed");
         }
-        let answers = |voter: &&&NodeId| members.answers(***voter, self.me(), self.silence_max);
-        let healthy = left.iter().filter(answers).count();
+        let healthy = self.answering_now(&left).await;
         if healthy <= left.len() / 2 {
             return refuse(format!(
                 "of the {} voters left without node {node} only {healthy} answer, which is no \
@@ -174,6 +183,23 @@ impl MembershipKeeper {
             ));
         }
         self.write(ChangeMembers::RemoveVoters(ids), false).await
+    }
+
+    /// How many of these nodes answer a heartbeat that is sent from now on; waits until they are a
+    /// majority or have had their time. What was heard before says nothing: a change that needs a
+    /// node which died a moment ago would stop all writes until it is back.
+    async fn answering_now(&self, nodes: &[NodeId]) -> usize {
+        let asked = Instant::now();
+        loop {
+            let waited = asked.elapsed();
+            let members = self.members();
+            let answers = |node: &&NodeId| members.answers(**node, self.me(), waited);
+            let answering = nodes.iter().filter(answers).count();
+            if answering > nodes.len() / 2 || waited >= self.silence_max {
+                return answering;
+            }
+            tokio::time::sleep(HEARTBEAT_LOOK_INTERVAL).await;
+        }
     }
 
     async fn transfer(&self, to: NodeId) -> Result<(), MembershipError> {

@@ -63,8 +63,8 @@ pub enum StorageError {
     },
     /// The log ends before, or differs from, what the mark file says was durable.
     #[error(
-        "the log in {} is behind its mark: it {found}, but {expected} had been made durable; \
-         {REJOIN}",
+        "the log in {} is damaged and was cut short, it is behind its mark: it {found}, but \
+         {expected} had been made durable; {REJOIN}",
         path.display()
     )]
     BehindMark {

@@ -15,9 +15,9 @@ pub(super) const LOG_MAGIC: [u8; 8] = *b"SKLOG\r\n\0";
 /// A packed record takes at most this much. sled keeps at least one leaf, that is sixteen records,
 /// in each of its 256 cache shards, whatever its cache limit says: 64 MiB at this size.
 pub(super) const PACK_BYTES: usize = 16 * 1024;
-/// What is larger is cut in pieces: sled moves what exceeds a quarter of a segment, sixteen values
-/// together, into side files that it never syncs.
-pub(super) const PIECE_BYTES: usize = 240 * 1024;
+/// What is larger is cut in pieces of this size, for the same reason. Besides, sled moves what
+/// exceeds a quarter of a segment, sixteen values together, into side files that it never syncs.
+pub(super) const PIECE_BYTES: usize = PACK_BYTES;
 
 const KIND_META: u8 = 0;
 const KIND_PACKED: u8 = 1;

@@ -26,7 +26,7 @@ use clap::Parser;
 #[command(name = "cargo xtask", about = "Programs for those who work on statekeeper")]
 enum Verb {
     /// Install what the tests need, then run `verify` and every suite: the test command.
-    Test(test::Arguments),
+    Test,
     /// The fast part: format, lints, unit tests, tidy, docs. Never writes, needs no network.
     Verify,
     /// Format the code, wrap its comments and write the generated pages anew.
@@ -41,7 +41,7 @@ enum Verb {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Verb::parse() {
-        Verb::Test(arguments) => return test::run(&arguments),
+        Verb::Test => return test::run(),
         Verb::Verify => return verify::run(),
         Verb::Fix => fix::run()?,
         Verb::Docs(arguments) => docs::run(&arguments)?,

@@ -19,36 +19,15 @@ const SETUP: Duration = Duration::from_secs(15 * 60);
 const SUITE: Duration = Duration::from_secs(15 * 60);
 /// The suite `verify` runs.
 const IN_VERIFY: &str = "tidy";
-/// Suites that were seen to pass as a whole. The others run with `--all` until they were; then this
-/// list goes. docs/testing.md names what is open.
-const PROVEN: [&str; 4] = ["admin", "clients", "raft", "sim"];
-/// Tests of a proven suite that are not proven themselves, for the same reason.
-const NOT_PROVEN: [&str; 2] =
-    ["node_makes_every_call", "commands_of_one_node_enter_the_log_in_the_order_of_the_calls"];
-
-/// What to run.
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    /// Also what has not been seen to pass as a whole yet.
-    #[arg(long)]
-    all: bool,
-}
-
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let mut stages = Stages::begin(RUN_LIMIT)?;
     stages.command("setup", SETUP, ourselves("setup-clients")?);
     verify::add_to(&mut stages);
     stages.command("storage failpoints", SUITE, storage_failpoints());
     for suite in suites()? {
-        let mut command = cargo("test", &["--workspace", "--test", &suite]);
-        if !arguments.all {
-            if !PROVEN.contains(&suite.as_str()) {
-                continue;
-            }
-            command.args(["--", "--test-threads", "1"]);
-            NOT_PROVEN.iter().for_each(|test| _ = command.args(["--skip", test]));
-        }
-        stages.command(&suite, SUITE, command);
+        // One test after the other: each starts several processes, and some measure them.
+        let arguments = ["--workspace", "--test", &suite, "--", "--test-threads", "1"];
+        stages.command(&suite, SUITE, cargo("test", &arguments));
     }
     Ok(stages.end())
 }

@@ -58,6 +58,12 @@ impl Bystander {
         Bystander { cluster, before, descriptors, _alone: alone }
     }
 
+    /// Lets the node do work that is no attack by itself, so that its memory counts as before.
+    pub(crate) fn warm(&mut self, work: impl FnOnce(&RawClient)) {
+        work(&RawClient::connect(self.cluster.client_address(0)).unwrap());
+        self.before = resident_bytes(self.cluster.pid(0));
+    }
+
     /// The node.
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster

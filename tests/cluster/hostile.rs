@@ -7,7 +7,7 @@ use crate::support::raw::{CallError, RawClient};
 use crate::support::{wait_for, wait_until};
 use socket2::{Domain, SockAddr, Socket, Type};
 use statekeeper_protocol::messages::{client, map};
-use statekeeper_protocol::{CorrelationId, Data, Message, MessageType, PartitionId};
+use statekeeper_protocol::{CorrelationId, Data, Message, MessageType, PartitionId, ProtocolUuid};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -160,10 +160,7 @@ fn garbage_disturbs_nobody() {
     let bystander = Bystander::start(&[]);
     let address = bystander.cluster().client_address(0);
     bystander.judge("garbage", |goes_on| {
-        for seed in (0..=u8::MAX).cycle() {
-            if !goes_on() {
-                break;
-            }
+        for seed in (0..=u8::MAX).cycle().take_while(|_| goes_on()) {
             let noise: Vec<u8> = (0..4096u32).map(|i| (i * 31 + 7) as u8 ^ seed).collect();
             for begin in [&b""[..], b"CP2", b"HZC", b"CB2"] {
                 let mut stranger = TcpStream::connect(address).unwrap();
@@ -224,7 +221,13 @@ fn clients_that_never_read_disturb_nobody() {
 
 #[test]
 fn listeners_that_never_read_are_closed_and_disturb_nobody() {
-    let bystander = Bystander::start(&[("limits.client-send-buffer-max", "4MB")]);
+    let mut bystander = Bystander::start(&[("limits.client-send-buffer-max", "4MB")]);
+    let write = |writer: &RawClient, round: u8| {
+        let value = Data::from_parts(-12, &vec![round; 64 * 1024]);
+        writer.map("told").set_data("key", value, -1).unwrap();
+    };
+    // What so many large writes take by themselves, in the log above all.
+    bystander.warm(|writer| (0..1500u16).for_each(|round| write(writer, round as u8)));
     let address = bystander.cluster().client_address(0);
     bystander.judge("events that nobody reads", |goes_on| {
         let deaf: Vec<TcpStream> = (0..5).map(|_| deaf_client(address)).collect();
@@ -239,12 +242,8 @@ fn listeners_that_never_read_are_closed_and_disturb_nobody() {
             socket.write_all(&bytes).unwrap();
         }
         let writer = RawClient::connect(address).unwrap();
-        for round in 0u8.. {
-            if !goes_on() {
-                break;
-            }
-            let value = Data::from_parts(-12, &vec![round; 64 * 1024]);
-            writer.map("told").set_data("key", value, -1).unwrap();
+        for round in (0..=u8::MAX).cycle().take_while(|_| goes_on()) {
+            write(&writer, round);
             std::thread::sleep(Duration::from_millis(5));
         }
     });
@@ -294,6 +293,7 @@ fn connect_and_close(address: SocketAddr, number: usize) {
 fn authentication() -> Vec<u8> {
     let request = client::authentication::Request {
         cluster_name: CLUSTER_NAME.to_owned(),
+        uuid: Some(ProtocolUuid::from_u128(0xdeaf)),
         client_type: "TST".to_owned(),
         serialization_version: 1,
         client_hazelcast_version: "5.3.8".to_owned(),

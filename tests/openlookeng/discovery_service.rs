@@ -17,6 +17,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 const ELECTION: Duration = Duration::from_secs(4);
 const FIRST_TIMEOUT: Duration = Duration::from_secs(20);
 const NEVER: Duration = Duration::from_secs(4);
+const LOOKS_PER_PHASE: usize = 60;
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 fn start(neighbours: &[Neighbour]) -> Cluster {
@@ -80,6 +81,13 @@ impl Watch {
         let wanted = Some(("127.0.0.1".to_owned(), port.to_string()));
         wait_until(&format!("the record of {port}"), timeout, || self.record() == wanted);
         begin.elapsed()
+    }
+
+    /// Waits for views of the map as it is from now on.
+    fn look_on(&self) {
+        let looks = || self.seen.lock().unwrap().looks;
+        let enough = looks() + LOOKS_PER_PHASE;
+        wait_until("looks at the map", FIRST_TIMEOUT, || looks() >= enough);
     }
 
     fn stop(self) {
@@ -154,6 +162,7 @@ fn the_record_survives_leader_changes_and_restarts() {
         cluster.leader();
         cluster.restart(leader);
         cluster.wait_ready().unwrap();
+        watch.look_on();
     }
     watch.wait_for(coordinator.port(), ELECTION);
     watch.stop();

@@ -314,6 +314,30 @@ fn a_thread_that_waits_for_a_key_is_answered_when_it_comes_free() {
 }
 
 #[test]
+fn calls_under_reference_id_0_are_told_apart() {
+    let (mut cluster, mut talk) = (Sequencer::new(), Talk::new());
+    let try_lock = |thread_id| try_lock::Request {
+        name: "m".to_owned(),
+        key: text("k"),
+        thread_id,
+        lease: -1,
+        timeout: 0,
+        reference_id: 0,
+    };
+    let mut locked = |talk: &mut Talk, thread_id| {
+        let answer = cluster.ask(talk, &try_lock(thread_id)).remove(0);
+        try_lock::Response::decode(&answer).unwrap().response
+    };
+    assert!(locked(&mut talk, 1));
+    assert!(!locked(&mut talk, 2));
+    let unlock =
+        unlock::Request { name: "m".to_owned(), key: text("k"), thread_id: 1, reference_id: 0 };
+    assert_eq!(cluster.ask(&mut talk, &unlock).len(), 1);
+    let answer = cluster.ask(&mut talk, &try_lock(2)).remove(0);
+    assert!(try_lock::Response::decode(&answer).unwrap().response, "not the answer from before");
+}
+
+#[test]
 fn what_happens_is_told_before_it_is_answered() {
     let (mut cluster, mut talk) = (Sequencer::new(), Talk::new());
     let listen = add_entry_listener::Request {

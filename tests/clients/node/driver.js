@@ -302,7 +302,8 @@ async function answer(command) {
         const value = await dispatch(command);
         line.ok = value === undefined ? null : value;
     } catch (error) {
-        line.error = error.name;
+        // Most classes of the client leave the name at that of their base.
+        line.error = error.name === 'Error' ? error.constructor.name : error.name;
         line.message = error.message;
         line.causes = error.cause ? [String(error.cause)] : [];
     }

@@ -17,7 +17,7 @@ pub(super) fn lock(request: lock::Request, call: &Call<'_>) -> Handled {
             key: call.key(request.key)?,
             lease_ms: lease_ms(request.ttl),
             timeout_ms: None,
-            reference: request.reference_id,
+            reference: reference(request.reference_id, call),
         },
     };
     Step::submit(command, |outcome, call| {
@@ -35,7 +35,7 @@ pub(super) fn try_lock(request: try_lock::Request, call: &Call<'_>) -> Handled {
             key: call.key(request.key)?,
             lease_ms: lease_ms(request.lease),
             timeout_ms: wait_ms(request.timeout),
-            reference: request.reference_id,
+            reference: reference(request.reference_id, call),
         },
     };
     Step::submit(command, |outcome, call| {
@@ -56,7 +56,10 @@ pub(super) fn unlock(request: unlock::Request, call: &Call<'_>) -> Handled {
     let command = Command::Map {
         map: call.name(&request.name)?,
         caller: call.caller(request.thread_id),
-        change: MapChange::Unlock { key: call.key(request.key)?, reference: request.reference_id },
+        change: MapChange::Unlock {
+            key: call.key(request.key)?,
+            reference: reference(request.reference_id, call),
+        },
     };
     Step::submit(command, |outcome, call| {
         done(outcome)?;
@@ -71,13 +74,20 @@ pub(super) fn force_unlock(request: force_unlock::Request, call: &Call<'_>) -> H
         caller: call.caller(0),
         change: MapChange::ForceUnlock {
             key: call.key(request.key)?,
-            reference: request.reference_id,
+            reference: reference(request.reference_id, call),
         },
     };
     Step::submit(command, |outcome, call| {
         done(outcome)?;
         call.answer(&force_unlock::Response {})
     })
+}
+
+/// The identity of a call. Node clients send 0 with every one of them, which tells none from any
+/// other: such a call is itself under its correlation id, and its repetition after a lost
+/// connection is a new one. Real ids count up from 1.
+fn reference(reference_id: i64, call: &Call<'_>) -> i64 {
+    if reference_id == 0 { call.correlation.0.wrapping_neg() } else { reference_id }
 }
 
 /// How long a lock lasts by itself: clients say "without end" by -1 or by the greatest number.
