@@ -404,12 +404,7 @@ fn raft(settings: &mut Settings, seeds: usize) -> RaftConfig {
 fn storage(settings: &mut Settings) -> StorageConfig {
     let data_dir = PathBuf::from(settings.words("storage.data-dir").unwrap_or("data".to_owned()));
     let audit = settings.words("audit.file").unwrap_or("audit.log".to_owned());
-    let sync = settings.words("storage.sync").as_deref() != Some("never");
-    if !sync {
-        settings.warn("storage.sync", "a crash loses acknowledged writes", "use always");
-    }
     StorageConfig {
-        sync,
         disk_free_bytes_min: settings.number("storage.disk-free-min"),
         audit_file: data_dir.join(audit),
         data_dir,

@@ -115,8 +115,6 @@ pub struct MulticastConfig {
 pub struct StorageConfig {
     /// `storage.data-dir`.
     pub data_dir: PathBuf,
-    /// `storage.sync` is `always`.
-    pub sync: bool,
     /// `storage.disk-free-min`.
     pub disk_free_bytes_min: u64,
     /// `audit.file`.

@@ -178,7 +178,7 @@ pub const KEYS: &[KeySpec] = &[
     key(Ours, "discovery.multicast.ttl", Int(0, 255), "255", "Time to live of a datagram."),
     key(Ours, "discovery.multicast.interface", Text, "", "Address of the interface; that of `node.advertise`."),
     key(Ours, "storage.data-dir", Path, "data", "Owned by this node: mode 0700, one process."),
-    key(Ours, "storage.sync", Choice(&["always", "never"]), "always", "`never` is for tests: a crash loses writes."),
+    key(Ours, "storage.sync", Choice(&["always", "never"]), "always", "An acknowledged write is on the disk.").support(Only(&["always"])),
     key(Ours, "storage.disk-free-min", Size(0), "1GB", "Below it only deletes, sessions and membership are taken; above it by a tenth: all again.").reloadable(),
     key(Ours, "raft.port", PORT, "5751", "Port between nodes."),
     key(Ours, "raft.heartbeat-interval", Duration(10, 0), "100ms", "Interval of the leader's sign of life."),

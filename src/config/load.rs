@@ -55,6 +55,8 @@ pub(super) struct Settings {
     pub(super) findings: Vec<Finding>,
 }
 
+/// What follows `STATEKEEPER_` in the variables that stand for flags of the command line.
+const OF_COMMAND_LINE: [&str; 6] = ["ENDPOINT", "OUTPUT", "TIMEOUT", "YES", "DRY_RUN", "ETC"];
 /// Properties files are a few kilobytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const HIDDEN: &str = "(hidden)";
@@ -197,6 +199,9 @@ impl Settings {
     fn take_environment(&mut self, environment: &BTreeMap<String, String>) {
         for (name, value) in environment {
             let Some(wanted) = name.strip_prefix("STATEKEEPER_") else { continue };
+            if OF_COMMAND_LINE.contains(&wanted) {
+                continue;
+            }
             let same =
                 |spec: &&KeySpec| spec.name.to_ascii_uppercase().replace(['.', '-'], "_") == wanted;
             let place = Place::Environment(name.clone());

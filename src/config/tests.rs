@@ -65,6 +65,7 @@ fn broken_lines_are_told_with_code_line_key_and_fix() {
         ("client.member-timeout=10", "error SK0005"),
         ("storage.disk-free-min=1", "error SK0005"),
         ("storage.sync=sometimes", "error SK0005"),
+        ("storage.sync=never", "error SK0008"),
         ("raft.election-timeout=500ms", "error SK0006"),
         ("cp.session-time-to-live=10s", "error SK0006"),
         ("admin.bind=0.0.0.0", "error SK0006"),

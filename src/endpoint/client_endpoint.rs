@@ -14,7 +14,7 @@ use crate::close_reason::CloseReason;
 use crate::cluster_view::{ClusterViewListener, emitter};
 use crate::dispatch::dispatch;
 use crate::exception::Failure;
-use crate::in_flight::{Follow, InFlight, Pending, may_wait};
+use crate::in_flight::{Follow, InFlight, Pending, Request, may_wait};
 use crate::input::Input;
 use crate::limits;
 use crate::listeners::{Emitter, Listeners};
@@ -143,7 +143,8 @@ impl ClientEndpoint {
             }
             handled => {
                 self.log_if_unsupported(message_type, &handled);
-                self.go_on(correlation, handled, true);
+                let request = Request { correlation, message_type, at: self.now };
+                self.go_on(request, handled, true);
             }
         }
         if self.authentication.has_failed() {
@@ -153,48 +154,51 @@ impl ClientEndpoint {
 
     fn completed(&mut self, ticket: Ticket, result: Result<Outcome, SubmitError>) {
         let Some(pending) = self.take(ticket) else { return };
-        let Pending { correlation, repeats_safely, follow, .. } = pending;
+        let Pending { request, repeats_safely, follow, .. } = pending;
         let handled = match (result, follow) {
-            (Ok(outcome), Follow::Outcome(then)) => then(outcome, &mut self.call(correlation)),
+            (Ok(outcome), Follow::Outcome(then)) => {
+                then(outcome, &mut self.call(request.correlation))
+            }
             (Ok(_), Follow::Answer(_)) => Err(Failure::UnexpectedAnswer { expected: "an answer" }),
             (Err(source), _) => Err(Failure::Submit { source, repeats_safely }),
         };
-        self.go_on(correlation, handled, false);
+        self.go_on(request, handled, false);
     }
 
     fn answered(&mut self, ticket: Ticket, result: Result<Answer, SubmitError>) {
         let Some(pending) = self.take(ticket) else { return };
-        let Pending { correlation, repeats_safely, follow, .. } = pending;
+        let Pending { request, repeats_safely, follow, .. } = pending;
         let handled = match (result, follow) {
             (Ok(Answer::Refused(rejection)), _) => {
                 Err(Failure::Submit { source: SubmitError::Rejected(rejection), repeats_safely })
             }
-            (Ok(answer), Follow::Answer(then)) => then(answer, &mut self.call(correlation)),
+            (Ok(answer), Follow::Answer(then)) => then(answer, &mut self.call(request.correlation)),
             (Ok(_), Follow::Outcome(_)) => {
                 Err(Failure::UnexpectedAnswer { expected: "an outcome" })
             }
             (Err(source), _) => Err(Failure::Submit { source, repeats_safely }),
         };
-        self.go_on(correlation, handled, false);
+        self.go_on(request, handled, false);
     }
 
     fn take(&mut self, ticket: Ticket) -> Option<Pending> {
         let pending = self.in_flight.take(ticket);
-        if pending.is_none() {
-            tracing::error!(ticket = ticket.0, "an answer came twice, or was never asked for");
+        match &pending {
+            Some(pending) => self.log_if_slow(pending),
+            None => tracing::error!(ticket = ticket.0, "an answer came twice, or unasked"),
         }
         pending
     }
 
     /// Takes the next step of a request, or answers it. A request that is under way already is not
     /// stopped by the limit it passed when it came.
-    fn go_on(&mut self, correlation: CorrelationId, handled: Handled, is_new: bool) {
+    fn go_on(&mut self, request: Request, handled: Handled, is_new: bool) {
         let admitted = handled.and_then(|step| self.admit(step, is_new));
         let output = match admitted {
             Ok(Step::Answer(message)) => Output::Send(message),
             Ok(Step::Submit { command, then }) => {
                 let ticket = self.in_flight.insert(Pending {
-                    correlation,
+                    request,
                     repeats_safely: command.repeats_safely(),
                     waits: may_wait(&command),
                     follow: Follow::Outcome(then),
@@ -203,7 +207,7 @@ impl ClientEndpoint {
             }
             Ok(Step::Read { query, then }) => {
                 let ticket = self.in_flight.insert(Pending {
-                    correlation,
+                    request,
                     repeats_safely: true,
                     waits: false,
                     follow: Follow::Answer(then),
@@ -214,7 +218,7 @@ impl ClientEndpoint {
                 if let Failure::UnexpectedAnswer { .. } = failure {
                     tracing::error!(error = %failure, "a request could not be answered");
                 }
-                Output::Send(failure.encode(correlation))
+                Output::Send(failure.encode(request.correlation))
             }
         };
         self.outputs.push_back(output);
@@ -290,6 +294,16 @@ impl ClientEndpoint {
             refusal = %failure,
             "a client asked for something that is not supported"
         );
+    }
+
+    /// A request that is meant to wait is as slow as whoever it waits for.
+    fn log_if_slow(&self, pending: &Pending) {
+        let took = self.now.duration_since(pending.request.at);
+        if took >= self.settings.slow_request && !pending.waits {
+            let (message, client) = (pending.request.message_type, self.authentication.client());
+            let client = client.map(|client| client.name.to_string()).unwrap_or_default();
+            tracing::warn!(%message, client, ?took, "log.slow-request: a request took long");
+        }
     }
 
     fn close(&mut self, reason: CloseReason) {

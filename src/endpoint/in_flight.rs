@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Instant;
 
 use statekeeper_machine::{Answer, Command, CpCommand, MapChange, Outcome, PutMode};
-use statekeeper_protocol::CorrelationId;
+use statekeeper_protocol::{CorrelationId, MessageType};
 
 use crate::exception::Failure;
 use crate::output::Ticket;
@@ -21,10 +22,19 @@ pub(crate) enum Follow {
     Answer(Then<Answer>),
 }
 
+/// A request of the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) correlation: CorrelationId,
+    pub(crate) message_type: MessageType,
+    /// When it came.
+    pub(crate) at: Instant,
+}
+
 /// A request whose step the cluster has not answered.
 pub(crate) struct Pending {
     /// The request.
-    pub(crate) correlation: CorrelationId,
+    pub(crate) request: Request,
     /// Doing the step again does no harm.
     pub(crate) repeats_safely: bool,
     /// The step may wait for a lock.
@@ -36,7 +46,7 @@ pub(crate) struct Pending {
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending")
-            .field("correlation", &self.correlation)
+            .field("request", &self.request)
             .field("waits", &self.waits)
             .finish_non_exhaustive()
     }

@@ -21,6 +21,8 @@ pub struct EndpointSettings {
     pub silence_max: Duration,
     /// A connection must have authenticated within this time.
     pub authentication_timeout: Duration,
+    /// A request that takes longer is logged (`log.slow-request`).
+    pub slow_request: Duration,
     /// Bounds.
     pub limits: EndpointLimits,
 }

@@ -6,6 +6,7 @@
 //! ends.
 
 mod admin;
+mod disk;
 mod neighbour;
 mod ports;
 mod settings;
@@ -182,6 +183,15 @@ impl Node {
         ));
         node.serve_admin(listeners.admin);
         node.spawn_discovery();
+        node.raft.storage_stats().set_slow_flush(node.config.log.slow_flush);
+        let disk = disk::DiskWatch {
+            raft: node.raft.clone(),
+            stats: node.raft.storage_stats(),
+            data_dir: node.config.storage.data_dir.clone(),
+            free_bytes_min: node.config.storage.disk_free_bytes_min,
+            stall_max: node.config.raft.disk_stall_step_down,
+        };
+        node.tasks.spawn(disk.run(node.stop.clone()));
         if let Some(coordinator) = node.config.coordinator.clone() {
             let (consensus, stop) = (node.raft.clone(), node.stop.clone());
             node.tasks.spawn(neighbour::watch_coordinator(coordinator, consensus, stop));

@@ -58,6 +58,7 @@ pub(super) fn endpoint(
         client_port: node.client_port,
         silence_max: config.client.silence_max,
         authentication_timeout: AUTHENTICATION_TIMEOUT,
+        slow_request: config.log.slow_request,
         limits: endpoint_limits(&config.limits),
     })
 }
@@ -93,6 +94,7 @@ pub(super) fn raft(config: &Config) -> RaftSettings {
         // A leader without a coordinator of its own judges those of others all the same.
         coordinator_check_timeout: check_timeout.unwrap_or(COORDINATOR_CHECK_TIMEOUT),
         state_bytes_max: config.limits.state_bytes_max,
+        slow_apply: config.log.slow_apply,
     }
 }
 

@@ -36,12 +36,6 @@ pub(super) fn start_block(config: &Config, identity: &Identity, node: &NodeDescr
             config.limits.clients_max
         ),
     );
-    if !config.storage.sync {
-        lines.add(
-            "WARNING",
-            "storage.sync=never: a crash loses acknowledged writes; for tests only",
-        );
-    }
     lines.text
 }
 

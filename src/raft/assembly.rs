@@ -112,7 +112,8 @@ pub(crate) async fn build(
     let network = Network { me, links: links.clone(), append_patience };
     let recovered_upto = identity.last_log_id().await.map(|id| id.index);
     let reader = adapter.get_log_reader().await;
-    let machine = StateMachine::new(applied.clone(), snapshots.clone(), reader, recovered_upto);
+    let (state, slow_apply) = (applied.clone(), settings.slow_apply);
+    let machine = StateMachine::new(state, snapshots.clone(), reader, recovered_upto, slow_apply);
     let raft = RaftGroup::build(me.0, config, network, adapter, machine).await;
     let raft = raft.map_err(|error| RaftError::Stopped { reason: error.to_string().into() })?;
     roster.follow(raft.clone());

@@ -122,6 +122,11 @@ impl RaftNode {
     /// has most of the log. Commands are still taken, and forwarded.
     pub async fn hand_over(&self) {
         self.core.draining.send_replace(true);
+        self.step_down().await;
+    }
+
+    /// Gives leadership to the voter that has most of the log, if this node leads and one answers.
+    pub async fn step_down(&self) {
         if self.core.routes.leads()
             && let Some(to) = self.core.membership.most_caught_up()
         {

@@ -29,6 +29,8 @@ pub struct RaftSettings {
     pub coordinator_check_timeout: Duration,
     /// `limits.state-bytes-max`.
     pub state_bytes_max: u64,
+    /// `log.slow-apply`.
+    pub slow_apply: Duration,
 }
 
 /// What the founder decides, once in the life of a cluster.

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftLogReader, RaftSnapshotBuilder, RaftStateMachine};
@@ -31,6 +32,8 @@ pub(crate) struct StateMachine {
     membership: StoredMembership,
     /// Entries up to here were in the log when the process started.
     recovered_upto: Option<u64>,
+    /// An entry that takes longer is logged.
+    slow_apply: Duration,
 }
 
 impl StateMachine {
@@ -39,9 +42,10 @@ impl StateMachine {
         snapshots: Arc<SnapshotStore>,
         log: LogStoreReader<RaftTypes, SledLog>,
         recovered_upto: Option<u64>,
+        slow_apply: Duration,
     ) -> Self {
         let membership = StoredMembership::default();
-        Self { applied, snapshots, log, last_applied: None, membership, recovered_upto }
+        Self { applied, snapshots, log, last_applied: None, membership, recovered_upto, slow_apply }
     }
 
     fn apply_entry(&mut self, entry: Entry, vote: Option<&Vote>) -> Result<Answered, io::Error> {
@@ -92,7 +96,12 @@ impl RaftStateMachine<RaftTypes> for StateMachine {
     {
         let vote = self.log.read_vote().await?;
         while let Some((entry, responder)) = entries.try_next().await? {
+            let (index, begin) = (entry.log_id.index, Instant::now());
             let answer = self.apply_entry(entry, vote.as_ref())?;
+            let took = begin.elapsed();
+            if took >= self.slow_apply {
+                tracing::warn!(index, ?took, "log.slow-apply: an entry took long to apply");
+            }
             if let Some(responder) = responder {
                 responder.send(answer);
             }

@@ -288,7 +288,12 @@ impl<M: LogMedium> Writer<M> {
         let (writes, notices): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
         let mut result = match &self.failed {
             Some(error) => Err(error.clone()),
-            None => self.guarded("write", |writer| writer.write(writes)),
+            None => {
+                self.stats.set_writing(true);
+                let written = self.guarded("write", |writer| writer.write(writes));
+                self.stats.set_writing(false);
+                written
+            }
         };
         super::failpoint!("log-before-notice");
         // req: R-7

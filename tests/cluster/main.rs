@@ -6,6 +6,7 @@
 
 mod bystander;
 mod damage;
+mod disk;
 mod expiry;
 mod failover;
 mod formation;

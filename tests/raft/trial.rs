@@ -56,6 +56,7 @@ pub(crate) fn settings() -> RaftSettings {
         member_timeout: Duration::from_secs(10),
         coordinator_check_timeout: Duration::from_secs(5),
         state_bytes_max: 1024 * 1024 * 1024,
+        slow_apply: Duration::from_secs(1),
     }
 }
 

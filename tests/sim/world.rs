@@ -178,6 +178,7 @@ impl World {
             client_port: 5701,
             silence_max: Duration::from_secs(3600),
             authentication_timeout: Duration::from_secs(10),
+            slow_request: Duration::MAX,
             limits: EndpointLimits {
                 value_bytes_max: 1 << 20,
                 key_bytes_max: 1 << 10,

@@ -45,6 +45,7 @@ fn settings() -> EndpointSettings {
         client_port: 5701,
         silence_max: SILENCE,
         authentication_timeout: AUTHENTICATION_TIMEOUT,
+        slow_request: Duration::from_secs(1),
         limits: EndpointLimits {
             value_bytes_max: 1 << 20,
             key_bytes_max: 1 << 16,
