@@ -56,6 +56,9 @@ pub enum NodeError {
     /// Raft ended by itself.
     #[error("this node may not go on: {0}")]
     Failed(Arc<str>),
+    /// The system gives no thread to serve clients with.
+    #[error("the client port cannot be served")]
+    ClientPort(#[source] std::io::Error),
     /// A task of the node panicked.
     #[error("a part of the node broke down")]
     Broken(#[from] JoinError),
@@ -162,7 +165,7 @@ impl Node {
             raft.clone(),
             clients_may_come,
             responder.clone(),
-        ));
+        )?);
         let mut node = Self {
             config,
             description,
@@ -313,7 +316,7 @@ fn serve_clients(
     raft: Arc<RaftNode>,
     endpoint: watch::Receiver<Option<Arc<statekeeper_endpoint::EndpointSettings>>>,
     responder: PeerResponder,
-) -> ClientPort {
+) -> Result<ClientPort, NodeError> {
     let limits = &config.limits;
     let settings = ClientPortSettings {
         consensus: raft,
@@ -326,7 +329,7 @@ fn serve_clients(
         send_buffer_bytes_max: settings::bytes(limits.client_send_buffer_bytes_max),
         close_when_isolated: config.client.close_when_isolated,
     };
-    ClientPort::serve(listener, settings)
+    ClientPort::serve(listener, settings).map_err(NodeError::ClientPort)
 }
 
 /// Clients may come as soon as the cluster is known here and lists its members: before that a

@@ -1,7 +1,8 @@
-//! The listening side of the client port.
+//! The client port: what its connections share, and how it is opened and closed.
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,10 +20,8 @@ use tokio_util::sync::CancellationToken;
 use super::clients::ClientRegistry;
 use super::connection::{Connection, Ended};
 use super::counters::ClientCounters;
-use super::greeting::Greeting;
-use super::limits::{
-    ACCEPT_PAUSE, GREETING_TIMEOUT, PEER_QUESTION_TIMEOUT, REFUSAL_LOG_INTERVAL, STRANGERS_MAX,
-};
+use super::doorman;
+use super::limits::{REFUSAL_LOG_INTERVAL, STRANGERS_MAX};
 use crate::consensus::Consensus;
 
 /// Answers the question of another node, which follows its greeting on this socket.
@@ -62,12 +61,12 @@ pub(crate) struct Shared {
     /// No new connection and no new request; what is asked already is answered.
     pub(crate) draining: CancellationToken,
     endpoint: watch::Receiver<Option<Arc<EndpointSettings>>>,
-    peers: PeerHandler,
+    pub(super) peers: PeerHandler,
     clients_max: usize,
-    strangers: Arc<Semaphore>,
-    refusals: RefusalLog,
+    pub(super) strangers: Arc<Semaphore>,
+    pub(super) refusals: RefusalLog,
     /// Apart from the others: this line tells an operator of a wrong setting and must not drown.
-    members: RefusalLog,
+    pub(super) members: RefusalLog,
 }
 
 impl fmt::Debug for ClientPort {
@@ -76,9 +75,17 @@ impl fmt::Debug for ClientPort {
     }
 }
 
+impl Drop for ClientPort {
+    fn drop(&mut self) {
+        // The doorman's thread is nobody's task.
+        self.shared.draining.cancel();
+        self.shared.stop.cancel();
+    }
+}
+
 impl ClientPort {
-    /// Serves the listener.
-    pub fn serve(listener: TcpListener, settings: ClientPortSettings) -> Self {
+    /// Serves the listener. Fails when the system gives no thread to listen with.
+    pub fn serve(listener: TcpListener, settings: ClientPortSettings) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             clients: ClientRegistry::new(settings.consensus.clone()),
             consensus: settings.consensus,
@@ -94,11 +101,11 @@ impl ClientPort {
             members: RefusalLog::default(),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, shared.clone()));
+        tasks.spawn(doorman::open(listener, shared.clone())?);
         if let Some(patience) = settings.close_when_isolated {
             tasks.spawn(close_when_isolated(shared.clone(), patience));
         }
-        Self { shared, tasks: Mutex::new(Some(tasks)) }
+        Ok(Self { shared, tasks: Mutex::new(Some(tasks)) })
     }
 
     /// Who is connected.
@@ -123,80 +130,8 @@ impl ClientPort {
     }
 }
 
-/// Accepts until the port drains, then waits for its connections.
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = shared.draining.cancelled() => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((socket, address)) => {
-                    shared.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    admit(&mut connections, &shared, socket, address);
-                }
-                Err(error) => {
-                    shared.refusals.warn(&format!("a connection could not be accepted: {error}"));
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
-}
-
-fn admit(
-    connections: &mut JoinSet<()>,
-    shared: &Arc<Shared>,
-    socket: TcpStream,
-    address: SocketAddr,
-) {
-    let Ok(stranger) = shared.strangers.clone().try_acquire_owned() else {
-        shared.refuse("too many connections that have not said who they are", address);
-        return;
-    };
-    connections.spawn(greet(shared.clone(), socket, address, stranger));
-}
-
-/// Learns what the connection is and serves it.
-async fn greet(
-    shared: Arc<Shared>,
-    mut socket: TcpStream,
-    address: SocketAddr,
-    stranger: OwnedSemaphorePermit,
-) {
-    let greeting = tokio::select! {
-        () = shared.stop.cancelled() => return,
-        read = timeout(GREETING_TIMEOUT, Greeting::read(&mut socket)) => match read {
-            Ok(Ok(greeting)) => greeting,
-            // Port scans and health checks end here; they are not worth a line.
-            Ok(Err(_)) | Err(_) => return,
-        },
-    };
-    match greeting {
-        Greeting::Client => serve_client(shared, socket, address, stranger).await,
-        Greeting::Peer => {
-            let _ = timeout(PEER_QUESTION_TIMEOUT, (shared.peers)(socket)).await;
-        }
-        Greeting::Member => {
-            shared.counters.member_protocol.fetch_add(1, Ordering::Relaxed);
-            shared.members.warn(&format!(
-                "connection from {address} refused: a Hazelcast member tried to join; set \
-                 hetu.embedded-state-store.enabled=false in etc/config.properties of the \
-                 coordinator there and restart it"
-            ));
-        }
-        Greeting::OldClient => shared.refuse(
-            "a client of Hazelcast 3.x tried to connect; clients of 4.0 and later are understood",
-            address,
-        ),
-        Greeting::Other => shared.refuse("the first bytes are no protocol of this port", address),
-    }
-}
-
-async fn serve_client(
+/// Serves who speaks the client protocol.
+pub(super) async fn serve_client(
     shared: Arc<Shared>,
     socket: TcpStream,
     address: SocketAddr,
@@ -245,7 +180,7 @@ async fn close_when_isolated(shared: Arc<Shared>, patience: Duration) {
 }
 
 impl Shared {
-    fn refuse(&self, reason: &str, address: SocketAddr) {
+    pub(super) fn refuse(&self, reason: &str, address: SocketAddr) {
         self.counters.refused.fetch_add(1, Ordering::Relaxed);
         self.refusals.warn(&format!("connection from {address} refused: {reason}"));
     }
@@ -253,13 +188,13 @@ impl Shared {
 
 /// One line for many refusals: a flood must not fill the log as well.
 #[derive(Debug, Default)]
-struct RefusalLog {
+pub(super) struct RefusalLog {
     last: Mutex<Option<Instant>>,
     silent: AtomicU64,
 }
 
 impl RefusalLog {
-    fn warn(&self, text: &str) {
+    pub(super) fn warn(&self, text: &str) {
         let now = Instant::now();
         {
             let mut last = self.last.lock();

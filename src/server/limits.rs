@@ -8,6 +8,9 @@ pub(crate) const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that have not authenticated yet. Each holds a few kilobytes for `GREETING_TIMEOUT`
 /// at most; a flood of strangers meets this bound before it meets the memory.
 pub(crate) const STRANGERS_MAX: usize = 512;
+/// How much the thread that accepts and greets gives way to all others, from 0 to 19: at 10 it has
+/// a tenth of their share where there is not enough for all.
+pub(crate) const DOORMAN_NICENESS: i32 = 10;
 /// One line in the log for refused connections in this time, however many there are.
 pub(crate) const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// A pause after the system refused to accept, mostly for want of descriptors.

@@ -8,6 +8,7 @@ mod accept;
 mod clients;
 mod connection;
 mod counters;
+mod doorman;
 mod greeting;
 mod limits;
 mod outbound;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use sled::{Db, IVec, Mode};
 
@@ -31,6 +32,9 @@ pub type SledLog = QueuedLog<SledMedium>;
 
 /// sled's buffers are of this size, and what exceeds a quarter of it goes to unsynced side files.
 const SEGMENT_BYTES: usize = 16 * 1024 * 1024;
+/// How long a lock of sled that is about to be let go is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// Readers use the tail in memory; sled itself needs little more than the newest leaf.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Records removed between two groups: one big purge would hold up commits and eat memory.
@@ -96,15 +100,7 @@ fn open(
 ) -> Result<(SledMedium, Found), StorageError> {
     fs::create_dir_all(&path).map_err(StorageError::io("create", &path))?;
     remove_unfinished_snapshots(&path)?;
-    let db = sled::Config::new()
-        .path(&path)
-        .mode(Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .segment_size(SEGMENT_BYTES)
-        .use_compression(false)
-        .flush_every_ms(None)
-        .open()
-        .map_err(StorageError::sled("open", &path))?;
+    let db = open_database(&path).map_err(StorageError::sled("open", &path))?;
     let medium = SledMedium { db, path, stats, purged_end: AtomicU64::new(0) };
     medium.check_format()?;
     let scanned = scan(&medium.db, &medium.path, marked)?;
@@ -119,6 +115,30 @@ fn open(
     sync_parent(&medium.path)?;
     medium.inspect()?;
     Ok((medium, scanned.found))
+}
+
+/// sled lets go of its own lock a moment after its last handle, when its threads end. Nobody else
+/// can hold it: the data directory has a lock that was taken before.
+fn open_database(path: &Path) -> Result<Db, sled::Error> {
+    let config = sled::Config::new()
+        .path(path)
+        .mode(Mode::HighThroughput)
+        .cache_capacity(CACHE_BYTES)
+        .segment_size(SEGMENT_BYTES)
+        .use_compression(false)
+        .flush_every_ms(None);
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock")
+                    && Instant::now() < until =>
+            {
+                thread::sleep(LOCK_LOOK_INTERVAL);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// A start that was killed while sled wrote its own snapshot leaves a file that the next open takes

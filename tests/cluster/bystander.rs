@@ -21,7 +21,7 @@ const WINDOW: Duration = Duration::from_millis(1500);
 const PACE: Duration = Duration::from_millis(2);
 /// The promise: its p99 at most doubles. Below this p99 the two cores that node, client and
 /// attacker share decide more than the server does.
-const NOISE_FLOOR: Duration = Duration::from_millis(20);
+const NOISE_FLOOR: Duration = Duration::from_millis(15);
 /// The promise: so much more memory while it lasts.
 const GROWTH_MAX: u64 = 64 * MIB;
 /// What an allocator may keep for the next time.

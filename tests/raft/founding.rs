@@ -79,6 +79,21 @@ async fn commands_of_one_node_enter_the_log_in_the_order_of_the_calls() {
     .await;
 }
 
+/// As a node does whose disk hangs (`raft.disk-stall-step-down`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_steps_down_goes_on_as_a_follower() {
+    within(LIMIT, "another leader", async {
+        let cluster = TrialCluster::founded(3, settings()).await;
+        let old = cluster.leader().await;
+        cluster.nodes[old].node().step_down().await;
+        eventually("it follows", || cluster.nodes[old].status().role == Role::Follower).await;
+        assert_ne!(cluster.leader().await, old);
+        put_now(cluster.nodes[old].node(), "m", "k", "v").await;
+        assert!(cluster.nodes[old].status().ready);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_share_rounds_and_with_leases_they_need_none() {
     within(LIMIT, "reads", async {
