@@ -139,7 +139,13 @@ fn may_promote(status: &Status, node: NodeId) -> Result<(), Problem> {
              {PROMOTION_LAG_ENTRIES_MAX}; wait until it has caught up"
         ));
     }
-    if peer.silent_for.is_none_or(|silent| silent > PROMOTION_SILENCE_MAX) {
+    let Some(silent) = peer.silent_for else {
+        return refused(format!(
+            "node {node} has not answered the leader yet: try again in a moment, or check the \
+             network"
+        ));
+    };
+    if silent > PROMOTION_SILENCE_MAX {
         return refused(format!(
             "node {node} has not answered for {} s: start it, or check the network",
             PROMOTION_SILENCE_MAX.as_secs()

@@ -26,9 +26,7 @@ fn a_fourth_node_joins_is_promoted_and_takes_the_place_of_another() {
     });
     assert!(!ids(&cluster, 0, "voters").contains(&id), "three voters are enough");
 
-    let (status, answer) =
-        cluster.ask_admin(0, "PATCH", &format!("/v1/nodes/{id}"), Some(&json!({"voter": true})));
-    assert!(status < 300, "{status}: {answer}");
+    expect_taken(&cluster, 0, "PATCH", &id, Some(&json!({"voter": true})));
     wait_until("the new node as a voter", CHANGE_TIMEOUT, || {
         ids(&cluster, 0, "voters").contains(&id)
     });
@@ -36,9 +34,7 @@ fn a_fourth_node_joins_is_promoted_and_takes_the_place_of_another() {
     let leader = cluster.leader();
     let removed = (0..3).find(|i| *i != leader).unwrap();
     let removed_id = text(&cluster.node_id(removed));
-    let (status, answer) =
-        cluster.ask_admin(leader, "DELETE", &format!("/v1/nodes/{removed_id}"), None);
-    assert!(status < 300, "{status}: {answer}");
+    expect_taken(&cluster, leader, "DELETE", &removed_id, None);
     wait_until("the removed node to be no voter", CHANGE_TIMEOUT, || {
         !ids(&cluster, leader, "voters").contains(&removed_id)
     });
@@ -89,6 +85,16 @@ fn leadership_is_handed_over_on_request_and_clients_hardly_notice() {
     let report = load.stop();
     assert_eq!(report.unknown(), 0, "a planned hand-over leaves no call in doubt");
     report.expect_nothing_lost(cluster.client_address(new));
+}
+
+/// A change of one node, taken at last: the rules refuse it until its node answers heartbeats.
+fn expect_taken(cluster: &Cluster, i: usize, method: &str, node: &str, body: Option<&Value>) {
+    wait_until(&format!("{method} of a node"), CHANGE_TIMEOUT, || {
+        let path = format!("/v1/nodes/{node}");
+        let (status, answer) = cluster.ask_admin(i, method, &path, body);
+        assert!(status < 300 || status == 409, "{status}: {answer}");
+        status < 300
+    });
 }
 
 /// Node ids in a list of the cluster's description, which holds ids or whole nodes.
