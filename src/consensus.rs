@@ -16,6 +16,10 @@ use statekeeper_machine::{
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
+/// How far behind the leader a learner may be when it becomes a voter: what is more than a moment
+/// of a busy cluster would make it a voter that cannot help a majority.
+pub const PROMOTION_LAG_ENTRIES_MAX: u64 = 1_000;
+
 /// A future of the port.
 pub type PortFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 

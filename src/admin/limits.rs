@@ -22,8 +22,6 @@ pub(super) const IN_FLIGHT_MAX: usize = 256;
 pub(super) const OBJECT_LABELS_MAX: usize = 100;
 /// How long a write waits for a key that a client has locked, before it is refused.
 pub(super) const LOCKED_KEY_PATIENCE_MS: u64 = 2_000;
-/// A learner with more entries to catch up than this is not promoted.
-pub(super) const PROMOTION_LAG_ENTRIES_MAX: u64 = 1_000;
 /// A learner that has been silent for longer than this is not promoted.
 pub(super) const PROMOTION_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// Connections at one time; further ones wait in the system until one of these ends.

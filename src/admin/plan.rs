@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use statekeeper_machine::NodeId;
 
-use super::limits::{PROMOTION_LAG_ENTRIES_MAX, PROMOTION_SILENCE_MAX};
+use super::limits::PROMOTION_SILENCE_MAX;
 use super::problem::Problem;
 use super::quorum::{self, answers};
 use super::schema::api_object;
-use crate::consensus::{MembershipChange, PeerStatus, Role, Status};
+use crate::consensus::{MembershipChange, PROMOTION_LAG_ENTRIES_MAX, PeerStatus, Role, Status};
 
 api_object! {
     /// A change of the membership.

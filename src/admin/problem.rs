@@ -158,32 +158,14 @@ impl Problem {
         say("detail", self.to_string().into());
         say("instance", circumstances.instance.into());
         say("code", code.as_str().into());
-        match code {
-            ProblemCode::OutcomeUnknown => {
-                say("outcome", "unknown".into());
-            }
-            ProblemCode::NoQuorum => {
-                say("leader", circumstances.leader.map(|node| node.to_string()).into());
-            }
-            ProblemCode::Invalid
-            | ProblemCode::NoRoute
-            | ProblemCode::MethodNotAllowed
-            | ProblemCode::ForeignOrigin
-            | ProblemCode::NotFound
-            | ProblemCode::VersionDiffers
-            | ProblemCode::TooLarge
-            | ProblemCode::MediaType
-            | ProblemCode::HeadersTooLarge
-            | ProblemCode::Busy
-            | ProblemCode::Refused
-            | ProblemCode::LimitReached
-            | ProblemCode::Pressure
-            | ProblemCode::ShuttingDown
-            | ProblemCode::NotFounded
-            | ProblemCode::Failed => {}
+        if code == ProblemCode::OutcomeUnknown {
+            say("outcome", "unknown".into());
         }
-        if let Some(rule) = self.rule() {
-            say("rule", rule.into());
+        if code == ProblemCode::NoQuorum {
+            say("leader", circumstances.leader.map(|node| node.to_string()).into());
+        }
+        if code == ProblemCode::Refused {
+            say("rule", self.to_string().into());
         }
         if let Some((limit, value)) = self.limit() {
             say("limit", limit.into());
@@ -214,29 +196,6 @@ impl Problem {
             | ProblemCode::Refused
             | ProblemCode::LimitReached
             | ProblemCode::ShuttingDown
-            | ProblemCode::OutcomeUnknown
-            | ProblemCode::Failed => None,
-        }
-    }
-
-    fn rule(&self) -> Option<String> {
-        match self.code() {
-            ProblemCode::Refused => Some(self.to_string()),
-            ProblemCode::Invalid
-            | ProblemCode::NoRoute
-            | ProblemCode::MethodNotAllowed
-            | ProblemCode::ForeignOrigin
-            | ProblemCode::NotFound
-            | ProblemCode::VersionDiffers
-            | ProblemCode::TooLarge
-            | ProblemCode::MediaType
-            | ProblemCode::HeadersTooLarge
-            | ProblemCode::Busy
-            | ProblemCode::LimitReached
-            | ProblemCode::NoQuorum
-            | ProblemCode::Pressure
-            | ProblemCode::ShuttingDown
-            | ProblemCode::NotFounded
             | ProblemCode::OutcomeUnknown
             | ProblemCode::Failed => None,
         }

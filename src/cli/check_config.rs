@@ -18,16 +18,11 @@ pub(super) struct CheckConfigArgs {
 
 /// Prints all findings; any of them, a warning too, gives exit code 6.
 pub(super) fn run(arguments: &CheckConfigArgs) -> Exit {
-    if let Some(etc) = &arguments.etc
-        && !etc.is_dir()
-    {
-        eprintln!(
-            "--etc {}: no such folder; name the one with state-store.properties",
-            etc.display()
-        );
-        return Exit::CheckFailed;
-    }
-    let findings = config::check(&options(arguments.etc.as_deref(), &[]));
+    let options = match options(arguments.etc.as_deref(), &[]) {
+        Ok(options) => options,
+        Err(exit) => return exit,
+    };
+    let findings = config::check(&options);
     for finding in &findings {
         println!("{finding}");
     }

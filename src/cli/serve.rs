@@ -34,10 +34,19 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// What to read the configuration from.
-pub(super) fn options(etc: Option<&Path>, set: &[(String, String)]) -> LoadOptions {
+/// What to read the configuration from. A folder that is named must be there.
+pub(super) fn options(etc: Option<&Path>, set: &[(String, String)]) -> Result<LoadOptions, Exit> {
+    if let Some(etc) = etc
+        && !etc.is_dir()
+    {
+        eprintln!(
+            "--etc {}: no such folder; name the one with state-store.properties",
+            etc.display()
+        );
+        return Err(Exit::CheckFailed);
+    }
     let etc = etc.unwrap_or(Path::new(DEFAULT_ETC));
-    LoadOptions { overrides: set.to_vec(), ..LoadOptions::from_process(etc) }
+    Ok(LoadOptions { overrides: set.to_vec(), ..LoadOptions::from_process(etc) })
 }
 
 /// Runs the node.
@@ -45,16 +54,11 @@ pub(super) fn run(arguments: &ServeArgs) -> Exit {
     if arguments.end_with_parent {
         end_with_parent();
     }
-    if let Some(etc) = &arguments.etc
-        && !etc.is_dir()
-    {
-        eprintln!(
-            "--etc {}: no such folder; name the one with state-store.properties",
-            etc.display()
-        );
-        return Exit::CheckFailed;
-    }
-    let loaded = match config::load(&options(arguments.etc.as_deref(), &arguments.set)) {
+    let options = match options(arguments.etc.as_deref(), &arguments.set) {
+        Ok(options) => options,
+        Err(exit) => return exit,
+    };
+    let loaded = match config::load(&options) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("{error}");

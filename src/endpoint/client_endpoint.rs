@@ -14,7 +14,7 @@ use crate::close_reason::CloseReason;
 use crate::cluster_view::{ClusterViewListener, emitter};
 use crate::dispatch::dispatch;
 use crate::exception::Failure;
-use crate::in_flight::{Follow, InFlight, Pending, Request, may_wait};
+use crate::in_flight::{Follow, InFlight, Pending, Request};
 use crate::input::Input;
 use crate::limits;
 use crate::listeners::{Emitter, Listeners};
@@ -200,7 +200,7 @@ impl ClientEndpoint {
                 let ticket = self.in_flight.insert(Pending {
                     request,
                     repeats_safely: command.repeats_safely(),
-                    waits: may_wait(&command),
+                    waits: command.may_wait(),
                     follow: Follow::Outcome(then),
                 });
                 Output::Submit { ticket, command }
@@ -227,7 +227,7 @@ impl ClientEndpoint {
     fn admit(&self, step: Step, is_new: bool) -> Handled {
         let waits = match &step {
             Step::Answer(_) => return Ok(step),
-            Step::Submit { command, .. } => may_wait(command),
+            Step::Submit { command, .. } => command.may_wait(),
             Step::Read { .. } => false,
         };
         if is_new {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
-use statekeeper_machine::{Answer, Command, CpCommand, MapChange, Outcome, PutMode};
+use statekeeper_machine::{Answer, Outcome};
 use statekeeper_protocol::{CorrelationId, MessageType};
 
 use crate::exception::Failure;
@@ -87,37 +87,5 @@ impl InFlight {
         let pending = self.pending.remove(&ticket)?;
         self.waiting -= usize::from(pending.waits);
         Some(pending)
-    }
-}
-
-/// Whether a command is meant to wait for somebody else: a lock, or a try with time.
-pub(crate) fn may_wait(command: &Command) -> bool {
-    match command {
-        Command::Map { change, .. } => match change {
-            MapChange::Lock { timeout_ms, .. } => *timeout_ms != Some(0),
-            MapChange::TryRemove { timeout_ms, .. }
-            | MapChange::Put { mode: PutMode::Try { timeout_ms }, .. } => *timeout_ms > 0,
-            MapChange::Put { .. }
-            | MapChange::PutAll { .. }
-            | MapChange::ReplaceIfSame { .. }
-            | MapChange::Remove { .. }
-            | MapChange::RemoveIfSame { .. }
-            | MapChange::RemoveAll
-            | MapChange::Clear
-            | MapChange::Evict { .. }
-            | MapChange::EvictAll
-            | MapChange::SetTtl { .. }
-            | MapChange::PutIfVersion { .. }
-            | MapChange::RemoveIfVersion { .. }
-            | MapChange::Unlock { .. }
-            | MapChange::ForceUnlock { .. }
-            | MapChange::Configure(_) => false,
-        },
-        Command::Cp(CpCommand::Lock { timeout_ms, .. }) => *timeout_ms != Some(0),
-        Command::Cp(_)
-        | Command::Cluster(_)
-        | Command::Object(_)
-        | Command::Set { .. }
-        | Command::NewIdBatch { .. } => false,
     }
 }

@@ -78,6 +78,39 @@ impl Command {
         }
     }
 
+    /// Whether the command is meant to wait for somebody else: a lock, or a try with time.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        match self {
+            Self::Map { change, .. } => match change {
+                MapChange::Lock { timeout_ms, .. } => *timeout_ms != Some(0),
+                MapChange::TryRemove { timeout_ms, .. }
+                | MapChange::Put { mode: PutMode::Try { timeout_ms }, .. } => *timeout_ms > 0,
+                MapChange::Put { .. }
+                | MapChange::PutAll { .. }
+                | MapChange::ReplaceIfSame { .. }
+                | MapChange::Remove { .. }
+                | MapChange::RemoveIfSame { .. }
+                | MapChange::RemoveAll
+                | MapChange::Clear
+                | MapChange::Evict { .. }
+                | MapChange::EvictAll
+                | MapChange::SetTtl { .. }
+                | MapChange::PutIfVersion { .. }
+                | MapChange::RemoveIfVersion { .. }
+                | MapChange::Unlock { .. }
+                | MapChange::ForceUnlock { .. }
+                | MapChange::Configure(_) => false,
+            },
+            Self::Cp(CpCommand::Lock { timeout_ms, .. }) => *timeout_ms != Some(0),
+            Self::Cp(_)
+            | Self::Cluster(_)
+            | Self::Object(_)
+            | Self::Set { .. }
+            | Self::NewIdBatch { .. } => false,
+        }
+    }
+
     /// Whether the command frees something or keeps the cluster going: it passes even when memory
     /// or disk run short.
     #[must_use]

@@ -42,8 +42,6 @@ pub(crate) const TOUCHED_KEYS_MAX: usize = 8_192;
 pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 512 * 1024;
 /// Bytes of a snapshot written or sent in a second: the log's syncs and the appends go first.
 pub(crate) const SNAPSHOT_BYTES_PER_SECOND: u64 = 128 * 1024 * 1024;
-/// How far behind the leader a learner may be when it becomes a voter.
-pub(crate) const PROMOTION_LAG_ENTRIES_MAX: u64 = 1_000;
 /// How often a change of the membership looks whether heartbeats were answered.
 pub(crate) const HEARTBEAT_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long a command waits before it is sent again after a refusal that will pass.

@@ -11,9 +11,9 @@ use openraft::{ChangeMembers, Instant as _, RaftMetrics};
 use statekeeper_machine::{Name, NodeId, SubmitError};
 use tokio::sync::Semaphore;
 
-use super::limits::{HEARTBEAT_LOOK_INTERVAL, PROMOTION_LAG_ENTRIES_MAX};
+use super::limits::HEARTBEAT_LOOK_INTERVAL;
 use super::type_config::{Peer, RaftGroup, RaftTypes};
-use crate::consensus::{MembershipChange, MembershipError};
+use crate::consensus::{MembershipChange, MembershipError, PROMOTION_LAG_ENTRIES_MAX};
 
 /// Changes the membership.
 pub(crate) struct MembershipKeeper {
@@ -150,14 +150,13 @@ impl MembershipKeeper {
         }
         let mut then: Vec<_> = members.voters.iter().copied().collect();
         then.push(node);
-        let healthy = self.answering_now(&then).await;
-        if healthy <= then.len() / 2 {
-            return refuse(format!(
-                "of the {} voters there would be with node {node} only {healthy} answer, which is \
-                 no majority; bring voters back first",
-                then.len()
-            ));
-        }
+        self.expect_majority(&then, |voters, healthy| {
+            format!(
+                "of the {voters} voters there would be with node {node} only {healthy} answer, \
+                 which is no majority; bring voters back first"
+            )
+        })
+        .await?;
         self.write(ChangeMembers::AddVoterIds(BTreeSet::from([node.0])), true).await
     }
 
@@ -174,29 +173,35 @@ impl MembershipKeeper {
         if left.is_empty() {
             return refuse("the last voter cannot be removed");
         }
-        let healthy = self.answering_now(&left).await;
-        if healthy <= left.len() / 2 {
-            return refuse(format!(
-                "of the {} voters left without node {node} only {healthy} answer, which is no \
-                 majority; bring voters back or add one first",
-                left.len()
-            ));
-        }
+        self.expect_majority(&left, |voters, healthy| {
+            format!(
+                "of the {voters} voters left without node {node} only {healthy} answer, which is \
+                 no majority; bring voters back or add one first"
+            )
+        })
+        .await?;
         self.write(ChangeMembers::RemoveVoters(ids), false).await
     }
 
-    /// How many of these nodes answer a heartbeat that is sent from now on; waits until they are a
-    /// majority or have had their time. What was heard before says nothing: a change that needs a
-    /// node which died a moment ago would stop all writes until it is back.
-    async fn answering_now(&self, nodes: &[NodeId]) -> usize {
+    /// Refuses by the rule unless a majority of these voters answers a heartbeat that is sent from
+    /// now on. What was heard before says nothing: a change that needs a node which died a moment
+    /// ago would stop all writes until it is back. The rule is told how many there are and answer.
+    async fn expect_majority(
+        &self,
+        voters: &[NodeId],
+        rule: impl FnOnce(usize, usize) -> String,
+    ) -> Result<(), MembershipError> {
         let asked = Instant::now();
         loop {
             let waited = asked.elapsed();
             let members = self.members();
-            let answers = |node: &&NodeId| members.answers(**node, self.me(), waited);
-            let answering = nodes.iter().filter(answers).count();
-            if answering > nodes.len() / 2 || waited >= self.silence_max {
-                return answering;
+            let answers = |voter: &&NodeId| members.answers(**voter, self.me(), waited);
+            let healthy = voters.iter().filter(answers).count();
+            if healthy > voters.len() / 2 {
+                return Ok(());
+            }
+            if waited >= self.silence_max {
+                return refuse(rule(voters.len(), healthy));
             }
             tokio::time::sleep(HEARTBEAT_LOOK_INTERVAL).await;
         }

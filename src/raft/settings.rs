@@ -7,6 +7,7 @@ use statekeeper_machine::{ClusterId, MapSettings, Name, NodeId, SessionSettings}
 
 use super::error::RaftError;
 use super::limits;
+use crate::consensus::PROMOTION_LAG_ENTRIES_MAX;
 
 /// What replication is told.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ impl RaftSettings {
             // Compaction counts bytes, which openraft does not: see `compaction`.
             snapshot_policy: SnapshotPolicy::Never,
             max_in_snapshot_log_to_keep: u64::MAX,
-            replication_lag_threshold: limits::PROMOTION_LAG_ENTRIES_MAX,
+            replication_lag_threshold: PROMOTION_LAG_ENTRIES_MAX,
             enable_pre_vote: Some(true),
             enable_leader_restore: Some(true),
             allow_log_reversion: Some(false),

@@ -5,6 +5,7 @@ use statekeeper_machine::{
     Answer, Command, CpCommand, InvocationUid, LockEndpoint, Outcome, Query, SessionId, ThreadId,
 };
 use statekeeper_protocol::ProtocolUuid;
+use statekeeper_protocol::custom::RaftGroupId;
 use statekeeper_protocol::messages::fenced_lock::{
     Request, get_lock_ownership, lock, try_lock, unlock,
 };
@@ -25,29 +26,33 @@ pub(crate) fn handle(request: Request, call: &mut Call<'_>) -> Handled {
 }
 
 fn lock(request: &lock::Request, call: &Call<'_>) -> Handled {
-    let command = Command::Cp(CpCommand::Lock {
-        group: call.name(&request.group_id.name)?,
-        name: call.name(&request.name)?,
-        endpoint: endpoint(request.session_id, request.thread_id),
-        uid: uid(request.invocation_uid),
-        timeout_ms: None,
-    });
+    let endpoint = endpoint(request.session_id, request.thread_id);
+    let place = (&request.group_id, &*request.name);
+    let command = lock_command(call, place, endpoint, request.invocation_uid, None)?;
     Step::submit(command, |outcome, call| {
         call.answer(&lock::Response { response: fence_of(outcome)? })
     })
 }
 
 fn try_lock(request: &try_lock::Request, call: &Call<'_>) -> Handled {
-    let command = Command::Cp(CpCommand::Lock {
-        group: call.name(&request.group_id.name)?,
-        name: call.name(&request.name)?,
-        endpoint: endpoint(request.session_id, request.thread_id),
-        uid: uid(request.invocation_uid),
-        timeout_ms: wait_ms(request.timeout_ms),
-    });
+    let endpoint = endpoint(request.session_id, request.thread_id);
+    let (place, timeout_ms) = ((&request.group_id, &*request.name), wait_ms(request.timeout_ms));
+    let command = lock_command(call, place, endpoint, request.invocation_uid, timeout_ms)?;
     Step::submit(command, |outcome, call| {
         call.answer(&try_lock::Response { response: fence_of(outcome)? })
     })
+}
+
+/// Waits for the lock, without end when no time is given.
+fn lock_command(
+    call: &Call<'_>,
+    (group, name): (&RaftGroupId, &str),
+    endpoint: LockEndpoint,
+    invocation: ProtocolUuid,
+    timeout_ms: Option<u64>,
+) -> Result<Command, Failure> {
+    let (group, name) = (call.name(&group.name)?, call.name(name)?);
+    Ok(Command::Cp(CpCommand::Lock { group, name, endpoint, uid: uid(invocation), timeout_ms }))
 }
 
 /// Answers true while the caller still holds the lock.

@@ -1,8 +1,9 @@
 //! Locks of keys. The call's reference id is its identity: the same in every retry.
 
-use statekeeper_machine::{Command, MapChange, Query};
+use statekeeper_machine::{MapChange, Query};
 use statekeeper_protocol::messages::map::{force_unlock, is_locked, lock, try_lock, unlock};
 
+use super::write::of_thread;
 use crate::call::Call;
 use crate::limits;
 use crate::services::{done, flag_of, is_true, wait_ms};
@@ -10,16 +11,10 @@ use crate::step::{Handled, Step};
 
 /// `Map.lock`: waits without end.
 pub(super) fn lock(request: lock::Request, call: &Call<'_>) -> Handled {
-    let command = Command::Map {
-        map: call.name(&request.name)?,
-        caller: call.caller(request.thread_id),
-        change: MapChange::Lock {
-            key: call.key(request.key)?,
-            lease_ms: lease_ms(request.ttl),
-            timeout_ms: None,
-            reference: reference(request.reference_id, call),
-        },
-    };
+    let (lease_ms, reference) = (lease_ms(request.ttl), reference(request.reference_id, call));
+    let change =
+        MapChange::Lock { key: call.key(request.key)?, lease_ms, timeout_ms: None, reference };
+    let command = of_thread(&request.name, request.thread_id, change, call)?;
     Step::submit(command, |outcome, call| {
         flag_of(outcome)?;
         call.answer(&lock::Response {})
@@ -28,16 +23,10 @@ pub(super) fn lock(request: lock::Request, call: &Call<'_>) -> Handled {
 
 /// `Map.tryLock`.
 pub(super) fn try_lock(request: try_lock::Request, call: &Call<'_>) -> Handled {
-    let command = Command::Map {
-        map: call.name(&request.name)?,
-        caller: call.caller(request.thread_id),
-        change: MapChange::Lock {
-            key: call.key(request.key)?,
-            lease_ms: lease_ms(request.lease),
-            timeout_ms: wait_ms(request.timeout),
-            reference: reference(request.reference_id, call),
-        },
-    };
+    let (lease_ms, timeout_ms) = (lease_ms(request.lease), wait_ms(request.timeout));
+    let reference = reference(request.reference_id, call);
+    let change = MapChange::Lock { key: call.key(request.key)?, lease_ms, timeout_ms, reference };
+    let command = of_thread(&request.name, request.thread_id, change, call)?;
     Step::submit(command, |outcome, call| {
         call.answer(&try_lock::Response { response: flag_of(outcome)? })
     })
@@ -53,15 +42,9 @@ pub(super) fn is_locked(request: is_locked::Request, call: &Call<'_>) -> Handled
 
 /// `Map.unlock`.
 pub(super) fn unlock(request: unlock::Request, call: &Call<'_>) -> Handled {
-    let command = Command::Map {
-        map: call.name(&request.name)?,
-        caller: call.caller(request.thread_id),
-        change: MapChange::Unlock {
-            key: call.key(request.key)?,
-            reference: reference(request.reference_id, call),
-        },
-    };
-    Step::submit(command, |outcome, call| {
+    let reference = reference(request.reference_id, call);
+    let change = MapChange::Unlock { key: call.key(request.key)?, reference };
+    Step::submit(of_thread(&request.name, request.thread_id, change, call)?, |outcome, call| {
         done(outcome)?;
         call.answer(&unlock::Response {})
     })
@@ -69,15 +52,9 @@ pub(super) fn unlock(request: unlock::Request, call: &Call<'_>) -> Handled {
 
 /// `Map.forceUnlock`: of no thread.
 pub(super) fn force_unlock(request: force_unlock::Request, call: &Call<'_>) -> Handled {
-    let command = Command::Map {
-        map: call.name(&request.name)?,
-        caller: call.caller(0),
-        change: MapChange::ForceUnlock {
-            key: call.key(request.key)?,
-            reference: reference(request.reference_id, call),
-        },
-    };
-    Step::submit(command, |outcome, call| {
+    let reference = reference(request.reference_id, call);
+    let change = MapChange::ForceUnlock { key: call.key(request.key)?, reference };
+    Step::submit(of_thread(&request.name, 0, change, call)?, |outcome, call| {
         done(outcome)?;
         call.answer(&force_unlock::Response {})
     })

@@ -269,7 +269,7 @@ pub(super) fn remove_all(request: remove_all::Request, call: &Call<'_>) -> Handl
 const NO_THREAD: i64 = ThreadId::ANY.0;
 
 /// A change by a thread of the client.
-fn of_thread(
+pub(super) fn of_thread(
     name: &str,
     thread: i64,
     change: MapChange,
