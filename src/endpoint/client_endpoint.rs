@@ -31,6 +31,13 @@ const STRANGERS_MAY_SEND: [MessageType; 3] = [
     <ping::Request as Message>::TYPE,
 ];
 
+/// Whether a client may send this before it has shown who it is. The shell can tell noise from
+/// clients by it before it makes an endpoint.
+#[must_use]
+pub fn strangers_may_send(message_type: MessageType) -> bool {
+    STRANGERS_MAY_SEND.contains(&message_type)
+}
+
 /// Our side of one client connection.
 ///
 /// Contract: call [`handle`](Self::handle) with one input, then [`poll`](Self::poll) until it
@@ -129,7 +136,7 @@ impl ClientEndpoint {
         let correlation = message.correlation_id();
         let message_type = message.message_type();
         let is_stranger = self.authentication.client().is_none();
-        if is_stranger && !STRANGERS_MAY_SEND.contains(&message_type) {
+        if is_stranger && !strangers_may_send(message_type) {
             let message = message_type.to_string();
             return self.close(CloseReason::NotAuthenticated { message });
         }

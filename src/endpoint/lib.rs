@@ -32,7 +32,7 @@ mod settings;
 mod step;
 mod summary;
 
-pub use client_endpoint::ClientEndpoint;
+pub use client_endpoint::{ClientEndpoint, strangers_may_send};
 pub use client_info::ClientInfo;
 pub use close_reason::CloseReason;
 pub use input::Input;

@@ -21,6 +21,7 @@ use super::clients::ClientRegistry;
 use super::connection::{Connection, Ended};
 use super::counters::ClientCounters;
 use super::doorman;
+use super::greeting::FirstCall;
 use super::limits::{REFUSAL_LOG_INTERVAL, STRANGERS_MAX};
 use crate::consensus::Consensus;
 
@@ -136,6 +137,7 @@ pub(super) async fn serve_client(
     socket: TcpStream,
     address: SocketAddr,
     stranger: OwnedSemaphorePermit,
+    first: FirstCall,
 ) {
     let Some(settings) = shared.endpoint.borrow().clone() else {
         // No cluster yet: closed without a word, and clients try again by themselves.
@@ -147,16 +149,8 @@ pub(super) async fn serve_client(
     }
     // Answers are small and awaited: never held back for more.
     let _ = socket.set_nodelay(true);
-    let ended = Connection::new(shared.clone(), settings, socket, address, stranger).run().await;
-    match ended {
-        Ended::ByClient | Ended::Socket(_) | Ended::ByNode => {
-            tracing::debug!(%address, reason = %ended, "connection ended");
-        }
-        Ended::Reason(CloseReason::Silent(_)) | Ended::Lagging => {
-            tracing::warn!(%address, reason = %ended, "connection closed");
-        }
-        Ended::Reason(_) => shared.refuse(&ended.to_string(), address),
-    }
+    let connection = Connection::new(shared.clone(), settings, socket, address, stranger);
+    shared.ended(&connection.run(first).await, address);
 }
 
 async fn close_when_isolated(shared: Arc<Shared>, patience: Duration) {
@@ -180,6 +174,19 @@ async fn close_when_isolated(shared: Arc<Shared>, patience: Duration) {
 }
 
 impl Shared {
+    /// Says why a connection ended, as loud as it deserves.
+    pub(super) fn ended(&self, ended: &Ended, address: SocketAddr) {
+        match ended {
+            Ended::ByClient | Ended::Socket(_) | Ended::ByNode => {
+                tracing::debug!(%address, reason = %ended, "connection ended");
+            }
+            Ended::Reason(CloseReason::Silent(_)) | Ended::Lagging => {
+                tracing::warn!(%address, reason = %ended, "connection closed");
+            }
+            Ended::Reason(_) => self.refuse(&ended.to_string(), address),
+        }
+    }
+
     pub(super) fn refuse(&self, reason: &str, address: SocketAddr) {
         self.counters.refused.fetch_add(1, Ordering::Relaxed);
         self.refusals.warn(&format!("connection from {address} refused: {reason}"));

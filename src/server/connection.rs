@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accept::Shared;
 use super::clients::{Gauges, Registration};
+use super::greeting::FirstCall;
 use super::limits::{
     EVENT_BATCHES_MAX, LAST_WORDS_TIMEOUT, MESSAGES_PER_TURN, READ_BYTES, SEND_HIGH_WATER_BYTES,
     STRANGER_READ_BYTES,
@@ -141,9 +142,9 @@ impl Connection {
         }
     }
 
-    /// Serves until somebody ends it, then says what is left to say.
-    pub(crate) async fn run(mut self) -> Ended {
-        let ended = self.serve().await;
+    /// Serves, from the first call on, until somebody ends it; then says what is left to say.
+    pub(crate) async fn run(mut self, first: FirstCall) -> Ended {
+        let ended = self.serve(first).await;
         if matches!(ended, Ended::Reason(_) | Ended::ByNode) {
             let _ = timeout(LAST_WORDS_TIMEOUT, self.send_rest()).await;
         }
@@ -153,9 +154,8 @@ impl Connection {
         ended
     }
 
-    async fn serve(&mut self) -> Ended {
-        let view = self.view.borrow_and_update().clone();
-        if let Err(ended) = self.handle(Input::View(view)) {
+    async fn serve(&mut self, first: FirstCall) -> Ended {
+        if let Err(ended) = self.begin(first) {
             return ended;
         }
         loop {
@@ -169,6 +169,17 @@ impl Connection {
                 return ended;
             }
         }
+    }
+
+    fn begin(&mut self, first: FirstCall) -> Result<(), Ended> {
+        let view = self.view.borrow_and_update().clone();
+        self.handle(Input::View(view))?;
+        self.shared.counters.bytes_in.fetch_add(first.bytes() as u64, Ordering::Relaxed);
+        self.shared.counters.count_request(first.message.message_type());
+        self.handle(Input::Message(first.message))?;
+        self.unread = !first.rest.is_empty();
+        self.received = first.rest;
+        Ok(())
     }
 
     /// Waits for one thing to happen and handles it.

@@ -1,8 +1,8 @@
 //! The doorman: a thread of its own that accepts connections and asks them what they are.
 //!
 //! It has a lower priority than all other threads: a flood of strangers takes the time that the
-//! clients inside leave, and not the other way round. Whoever says that it is a client or a node is
-//! handed to the threads that serve.
+//! clients inside leave, and not the other way round. A node with a question and a client that says
+//! who it is are handed to the threads that serve.
 
 use std::future::Future;
 use std::io;
@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use statekeeper_endpoint::CloseReason;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -18,8 +19,11 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::accept::{Shared, serve_client};
-use super::greeting::Greeting;
-use super::limits::{ACCEPT_PAUSE, DOORMAN_NICENESS, GREETING_TIMEOUT, PEER_QUESTION_TIMEOUT};
+use super::greeting::{FirstCall, Greeting};
+use super::limits::{
+    ACCEPT_PAUSE, ACCEPTS_PER_TURN, DOORMAN_NICENESS, GREETING_TIMEOUT, PEER_QUESTION_TIMEOUT,
+    TURN_PAUSE,
+};
 
 /// Opens the door. The future ends when the port has drained and all connections are closed.
 pub(super) fn open(
@@ -78,6 +82,7 @@ impl Inside {
 /// Accepts until the port drains.
 async fn keep(listener: TcpListener, shared: Arc<Shared>, inside: Inside) {
     let mut strangers = JoinSet::new();
+    let mut turn = 0;
     loop {
         tokio::select! {
             biased;
@@ -87,6 +92,11 @@ async fn keep(listener: TcpListener, shared: Arc<Shared>, inside: Inside) {
                 Ok((socket, address)) => {
                     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
                     admit(&mut strangers, &shared, &inside, socket, address);
+                    turn += 1;
+                    if turn == ACCEPTS_PER_TURN {
+                        turn = 0;
+                        tokio::time::sleep(TURN_PAUSE).await;
+                    }
                 }
                 Err(error) => {
                     shared.refusals.warn(&format!("a connection could not be accepted: {error}"));
@@ -131,7 +141,9 @@ async fn greet(
     };
     match greeting {
         Greeting::Client => {
-            inside.serve(socket, move |socket| serve_client(shared, socket, address, permit));
+            let Some(first) = first_call(&shared, &mut socket, address).await else { return };
+            inside
+                .serve(socket, move |socket| serve_client(shared, socket, address, permit, first));
         }
         Greeting::Peer => inside.serve(socket, move |socket| async move {
             let _ = timeout(PEER_QUESTION_TIMEOUT, (shared.peers)(socket)).await;
@@ -150,4 +162,20 @@ async fn greet(
         ),
         Greeting::Other => shared.refuse("the first bytes are no protocol of this port", address),
     }
+}
+
+/// Hears from a client who it is, or tells why not.
+async fn first_call(
+    shared: &Shared,
+    socket: &mut TcpStream,
+    address: SocketAddr,
+) -> Option<FirstCall> {
+    let heard = tokio::select! {
+        () = shared.stop.cancelled() => return None,
+        heard = timeout(GREETING_TIMEOUT, FirstCall::read(socket)) => heard,
+    };
+    heard
+        .unwrap_or_else(|_| Err(CloseReason::AuthenticationTimeout.into()))
+        .inspect_err(|ended| shared.ended(ended, address))
+        .ok()
 }

