@@ -14,7 +14,7 @@ use super::view::{Heard, HeardAt, MarkerView, View};
 use crate::config::Discovery;
 use crate::discovery::multicast::{Announcement, Multicast};
 use crate::discovery::tcp_ip::SeedAddress;
-use crate::seed::{LocalSeedDirectory, SeedDirectory};
+use crate::seed::{self, SeedDirectory};
 use futures::StreamExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,8 +62,8 @@ impl PeerSource {
             }
             Discovery::SeedDirectory(config) => {
                 let name = &responder.terms().cluster_name;
-                let directory = LocalSeedDirectory::open(&config.seed_dir, name);
-                let directory = Arc::new(directory.map_err(BootstrapError::Seed)?);
+                let directory = seed::open(config, name).map_err(BootstrapError::Seed)?;
+                let directory = Arc::new(directory);
                 let timing = SeedTiming::new(config.heartbeat, config.heartbeat_timeout);
                 let keeper = SeedKeeper::new(directory, responder.clone(), timing);
                 Ok(Self::SeedDirectory(Arc::new(keeper)))

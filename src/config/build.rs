@@ -2,9 +2,10 @@
 
 use super::config::{
     AdminConfig, ClientConfig, Config, CoordinatorConfig, CpConfig, Discovery, Eviction,
-    LimitsConfig, LogConfig, MapConfig, MulticastConfig, NodeConfig, Provenance, RaftConfig,
-    SeedDirectoryConfig, StorageConfig,
+    Filesystem, LimitsConfig, LogConfig, MapConfig, MulticastConfig, NodeConfig, Provenance,
+    RaftConfig, SeedDirectoryConfig, StorageConfig,
 };
+use super::hdfs::hdfs;
 use super::keys;
 use super::load::{LoadOptions, Set, Settings, gather};
 use super::report::{ConfigError, Finding, Place, Problem, Severity};
@@ -338,7 +339,17 @@ fn discovery(settings: &mut Settings, node: &NodeConfig, seeds: &[String]) -> Op
         let text = "the time-out is below the heartbeat";
         settings.error("seed-store.seed.heartbeat.timeout", text, fix);
     }
-    Some(Discovery::SeedDirectory(SeedDirectoryConfig { seed_dir, heartbeat, heartbeat_timeout }))
+    let filesystem = filesystem(settings)?;
+    let directory = SeedDirectoryConfig { filesystem, seed_dir, heartbeat, heartbeat_timeout };
+    Some(Discovery::SeedDirectory(directory))
+}
+
+fn filesystem(settings: &mut Settings) -> Option<Filesystem> {
+    let kind = settings.words("fs.client.type")?;
+    if kind.eq_ignore_ascii_case("hdfs") {
+        return hdfs(settings).map(Filesystem::Hdfs);
+    }
+    Some(Filesystem::Local)
 }
 
 fn multicast(settings: &mut Settings, node: &NodeConfig) -> Option<MulticastConfig> {

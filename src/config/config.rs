@@ -89,12 +89,41 @@ pub enum Discovery {
 /// openLooKeng's seed store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeedDirectoryConfig {
+    /// `fs.client.type`.
+    pub filesystem: Filesystem,
     /// `seed-store.filesystem.seed-dir`, without the cluster's folder.
     pub seed_dir: PathBuf,
     /// `seed-store.seed.heartbeat`.
     pub heartbeat: Duration,
     /// `seed-store.seed.heartbeat.timeout`.
     pub heartbeat_timeout: Duration,
+}
+
+/// Where a seed directory is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filesystem {
+    /// On a file system that this machine mounts.
+    Local,
+    /// In HDFS.
+    Hdfs(HdfsConfig),
+}
+
+/// How to reach HDFS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HdfsConfig {
+    /// All properties of the files in `hdfs.config.resources`.
+    pub properties: BTreeMap<String, String>,
+    /// `hdfs.authentication.type=KERBEROS`.
+    pub kerberos: Option<KerberosLogin>,
+}
+
+/// How to log in to HDFS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KerberosLogin {
+    /// `hdfs.krb5.principal`.
+    pub principal: String,
+    /// `hdfs.krb5.keytab.path`.
+    pub keytab: PathBuf,
 }
 
 /// Group and socket options.

@@ -52,6 +52,8 @@ pub(super) struct Settings {
     pub(super) maps: BTreeMap<String, BTreeMap<&'static str, Set>>,
     pub(super) neighbour: BTreeMap<String, (String, Place)>,
     pub(super) has_openlookeng_files: bool,
+    /// `KRB5_CONFIG` of the environment: where the Kerberos library reads its configuration.
+    pub(super) krb5_config: Option<String>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -62,7 +64,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const HIDDEN: &str = "(hidden)";
 
 pub(super) fn gather(options: &LoadOptions) -> Settings {
-    let mut settings = Settings::default();
+    let krb5_config = options.environment.get("KRB5_CONFIG").cloned();
+    let mut settings = Settings { krb5_config, ..Settings::default() };
     let etc = &options.etc_dir;
     let environment = &options.environment;
     for (name, source) in [
@@ -322,7 +325,7 @@ impl Settings {
     }
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, Problem> {
+pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Problem> {
     use std::io::Read;
     let unreadable = |error: std::io::Error| Problem::Unreadable(error.kind());
     let file = std::fs::File::open(path).map_err(unreadable)?;

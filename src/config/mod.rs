@@ -6,6 +6,7 @@ mod build;
 #[expect(clippy::module_inception, reason = "the house names config.rs as the home of Config")]
 mod config;
 mod docs;
+mod hdfs;
 mod keys;
 mod load;
 mod report;
@@ -17,8 +18,8 @@ mod tests;
 pub use build::{Loaded, check, load};
 pub use config::{
     AdminConfig, ClientConfig, Config, CoordinatorConfig, CpConfig, Discovery, Eviction,
-    LimitsConfig, LogConfig, MapConfig, MulticastConfig, NodeConfig, Provenance, RaftConfig,
-    SeedDirectoryConfig, StorageConfig,
+    Filesystem, HdfsConfig, KerberosLogin, LimitsConfig, LogConfig, MapConfig, MulticastConfig,
+    NodeConfig, Provenance, RaftConfig, SeedDirectoryConfig, StorageConfig,
 };
 pub use docs::configuration_page;
 pub use keys::{KEYS, KeySpec, Kind, Source, Support};

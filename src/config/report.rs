@@ -48,6 +48,9 @@ pub enum Problem {
     /// A file is not UTF-8 or breaks the grammar.
     #[error("not a properties file in UTF-8")]
     Grammar,
+    /// A file of Hadoop's breaks its grammar.
+    #[error("not a Hadoop configuration: {0}")]
+    Xml(String),
     /// One key twice in one file.
     #[error("the key was already given in line {0}")]
     Duplicate(usize),
@@ -88,7 +91,7 @@ impl Problem {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreadable(_) | Self::TooLarge(_) => "SK0001",
-            Self::Grammar => "SK0002",
+            Self::Grammar | Self::Xml(_) => "SK0002",
             Self::Duplicate(_) => "SK0003",
             Self::Unknown | Self::WrongFile => "SK0004",
             Self::Value(_) => "SK0005",

@@ -78,7 +78,6 @@ fn broken_lines_are_told_with_code_line_key_and_fix() {
         ("tls.mode=on", "error SK0008"),
         ("raft.tls.cert=a", "error SK0008"),
         ("hazelcast.kerberos.enable=true", "error SK0008"),
-        ("fs.client.type=hdfs", "error SK0008"),
         ("client.auth=password", "error SK0008"),
         ("backup.interval=1h", "error SK0008"),
         ("trace.sample-ratio=0.5", "error SK0008"),

@@ -3,17 +3,30 @@
 //! that names the cluster, so that two foundings over one folder cannot both succeed.
 
 pub mod file;
+mod files;
+mod folder;
+pub mod hdfs;
 pub mod java_serialization;
 pub mod local;
 pub mod lock;
 
 pub use file::Seed;
-pub use local::LocalSeedDirectory;
+pub use folder::{MARKER, SeedFolder};
 pub use lock::LockInfo;
 
+use crate::config::{Filesystem, SeedDirectoryConfig};
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+
+/// Opens the folder of a cluster in the seed directory that the configuration names. Blocks on a
+/// mounted one; needs a runtime.
+pub fn open(config: &SeedDirectoryConfig, cluster_name: &str) -> Result<SeedFolder, SeedError> {
+    match &config.filesystem {
+        Filesystem::Local => local::open(&config.seed_dir, cluster_name),
+        Filesystem::Hdfs(hdfs) => hdfs::open(hdfs, &config.seed_dir, cluster_name),
+    }
+}
 
 /// What a call to a seed directory gives: boxed, so that the node can hold either kind.
 pub type SeedFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SeedError>> + Send + 'a>>;
@@ -41,7 +54,7 @@ pub trait SeedDirectory: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// The file system refused.
-    #[error("SK0020 cannot use {}; check its owner and mode", path.display())]
+    #[error("SK0020 cannot use {}; check its owner and mode, and that its file system answers", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -71,7 +84,7 @@ pub enum SeedError {
         /// The file.
         path: PathBuf,
         /// The limit.
-        bytes_max: u64,
+        bytes_max: usize,
     },
     /// The task that worked on the folder was stopped with the runtime.
     #[error("SK0020 the work on {} was stopped; start the node again", path.display())]

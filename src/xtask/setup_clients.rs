@@ -12,6 +12,15 @@ use crate::repository::root;
 /// The Java clients under test. The newest of each line that user expectations name.
 const JAVA_CLIENTS: [&str; 4] = ["5.1", "4.2.8", "5.3.8", "5.7.0"];
 const GSON: &str = "com.google.code.gson:gson:2.11.0";
+/// A NameNode and a DataNode that fit in one process, and what they need beside them.
+const HADOOP: [&str; 6] = [
+    "org.apache.hadoop:hadoop-client-api:3.3.6",
+    "org.apache.hadoop:hadoop-client-runtime:3.3.6",
+    "org.apache.hadoop:hadoop-client-minicluster:3.3.6",
+    "org.slf4j:slf4j-api:1.7.36",
+    "ch.qos.reload4j:reload4j:1.2.25",
+    "commons-logging:commons-logging:1.2",
+];
 /// Named with its version, so that no other one is looked for.
 const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
 const PROGRAMS: [Need; 8] = [
@@ -38,7 +47,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn java(cache: &Path) -> anyhow::Result<()> {
     let clients = JAVA_CLIENTS.map(|version| format!("com.hazelcast:hazelcast:{version}"));
-    for artifact in clients.iter().map(String::as_str).chain([GSON]) {
+    for artifact in clients.iter().map(String::as_str).chain([GSON]).chain(HADOOP) {
         if !jar(cache, artifact)?.exists() {
             fetch(|| {
                 let mut command = Command::new("mvn");

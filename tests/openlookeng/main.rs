@@ -7,10 +7,13 @@
 
 mod coordinator;
 mod discovery_service;
+mod hadoop;
+mod hdfs;
 mod multicast;
 mod published;
 mod refusals;
 mod restarts;
+mod seed_conformance;
 mod seed_directory;
 #[path = "../support/mod.rs"]
 mod support;

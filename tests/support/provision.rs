@@ -16,6 +16,15 @@ const JVM_FLAGS: [&str; 5] = [
     "-Xshare:auto",
     "-Dhazelcast.phone.home.enabled=false",
 ];
+/// The jars of a Hadoop cluster in one process.
+const HADOOP: [&str; 6] = [
+    "hadoop-client-api-3.3.6",
+    "hadoop-client-runtime-3.3.6",
+    "hadoop-client-minicluster-3.3.6",
+    "slf4j-api-1.7.36",
+    "reload4j-1.2.25",
+    "commons-logging-1.2",
+];
 /// The real members that stand in for statekeeper when the tests themselves are proven.
 const MEMBER_VERSION: &str = "5.3.8";
 
@@ -53,11 +62,21 @@ pub(crate) fn member() -> Command {
     command
 }
 
+/// The command that starts a real Hadoop cluster.
+pub(crate) fn hadoop() -> Command {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openlookeng/hdfs");
+    program("3.3.6", &sources, "MiniHdfs", &HADOOP)
+}
+
 fn java(version: &str, sources: &Path, main: &str, libraries: &[&str]) -> Command {
-    let jars: Vec<PathBuf> = std::iter::once(format!("hazelcast-{version}"))
-        .chain(libraries.iter().map(ToString::to_string))
-        .map(|name| present(&cache().join(format!("java/{name}.jar"))))
-        .collect();
+    let client = format!("hazelcast-{version}");
+    let jars: Vec<&str> = [&*client].into_iter().chain(libraries.iter().copied()).collect();
+    program(version, sources, main, &jars)
+}
+
+fn program(version: &str, sources: &Path, main: &str, jars: &[&str]) -> Command {
+    let jars: Vec<PathBuf> =
+        jars.iter().map(|name| present(&cache().join(format!("java/{name}.jar")))).collect();
     let classes = compile(version, sources, main, &jars);
     let mut command = Command::new("java");
     command.args(JVM_FLAGS).arg("-cp").arg(class_path(&jars, &classes)).arg(main);

@@ -7,7 +7,7 @@ use crate::bootstrap::{
 };
 use crate::config::MulticastConfig;
 use crate::discovery::multicast::{Announcement, Multicast};
-use crate::seed::{LocalSeedDirectory, SeedDirectory};
+use crate::seed::{SeedDirectory, SeedFolder, local};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-pub(super) fn directory(root: &Path) -> Arc<LocalSeedDirectory> {
-    Arc::new(LocalSeedDirectory::open(&root.join("seeds"), "c").unwrap())
+pub(super) fn directory(root: &Path) -> Arc<SeedFolder> {
+    Arc::new(local::open(&root.join("seeds"), "c").unwrap())
 }
 
 /// Lets all of them settle, and checks that one has founded and all are in its cluster.

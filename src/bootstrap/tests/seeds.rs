@@ -3,8 +3,7 @@
 use super::instance::{Finds, Home, Instance, PATIENCE};
 use super::loopback::directory;
 use crate::bootstrap::{Arbiter, PeerResponder, PeerSource, SeedKeeper, SeedTiming, Terms};
-use crate::seed::local::MARKER;
-use crate::seed::{LocalSeedDirectory, Seed, SeedDirectory};
+use crate::seed::{MARKER, Seed, SeedDirectory, SeedFolder};
 use crate::storage::DataDir;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ struct Kept {
     data_dir: Arc<DataDir>,
 }
 
-fn keeper(root: &Path, directory: &Arc<LocalSeedDirectory>, timeout: Duration) -> Kept {
+fn keeper(root: &Path, directory: &Arc<SeedFolder>, timeout: Duration) -> Kept {
     let data_dir = Arc::new(DataDir::open(&root.join("data"), Some(1)).unwrap());
     let terms = Terms { cluster_name: "c".to_owned(), expect: 1, arbiter: Arbiter::SeedDirectory };
     let (raft, client) = ("127.0.0.1:5751".to_owned(), "127.0.0.1:5701".to_owned());
@@ -35,11 +34,11 @@ fn keeper(root: &Path, directory: &Arc<LocalSeedDirectory>, timeout: Duration) -
         look_interval: Duration::from_millis(20),
         ..SeedTiming::new(Duration::from_secs(10), timeout)
     };
-    let directory = Arc::<LocalSeedDirectory>::clone(directory);
+    let directory = Arc::<SeedFolder>::clone(directory);
     Kept { keeper: SeedKeeper::new(directory, responder, timing), data_dir }
 }
 
-async fn write(directory: &LocalSeedDirectory, location: &str, timestamp_ms: i64) {
+async fn write(directory: &SeedFolder, location: &str, timestamp_ms: i64) {
     let seed = Seed { location: location.to_owned(), timestamp_ms };
     let change = move |mut seeds: Vec<Seed>| {
         seeds.retain(|old| old.location != seed.location);
@@ -49,7 +48,7 @@ async fn write(directory: &LocalSeedDirectory, location: &str, timestamp_ms: i64
     directory.update(Box::new(change)).await.unwrap();
 }
 
-async fn locations(directory: &LocalSeedDirectory) -> Vec<String> {
+async fn locations(directory: &SeedFolder) -> Vec<String> {
     let mut seeds = directory.read().await.unwrap();
     seeds.sort();
     seeds.into_iter().map(|seed| seed.location).collect()
@@ -63,7 +62,7 @@ async fn a_directory_emptied_by_hand_is_filled_again_by_the_running_nodes() {
     let home = Home::new(root.path(), 1).await;
     let mut node = Instance::start(&home, &finds, 1).await;
     node.settle().await;
-    let folder = directory.folder().to_owned();
+    let folder = directory.path();
     let PeerSource::SeedDirectory(keeper) = &node.source else { panic!("another source") };
     keeper.look().await;
     let marker = std::fs::read(folder.join(MARKER)).unwrap();
