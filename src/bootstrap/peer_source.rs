@@ -92,6 +92,14 @@ impl PeerSource {
         }
     }
 
+    /// Why this node cannot make itself known; `None`: it can.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match self {
+            Self::SeedDirectory(keeper) => keeper.trouble(),
+            Self::None | Self::StaticSeeds(_) | Self::Multicast(_) => None,
+        }
+    }
+
     pub(crate) fn quiet(&self, timing: &Timing) -> Duration {
         match self {
             Self::None | Self::StaticSeeds(_) => Duration::ZERO,

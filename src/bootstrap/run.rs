@@ -183,7 +183,11 @@ impl Run<'_> {
         grants: u64,
     ) -> Result<Next, BootstrapError> {
         match step {
-            Step::Wait(waiting) => {
+            Step::Wait(mut waiting) => {
+                if let Waiting::Nodes { missing, .. } = &mut waiting {
+                    // A node that cannot write its seed is one that others cannot find.
+                    missing.extend(self.source.trouble());
+                }
                 self.say(&waiting);
                 Ok(Next::Look)
             }

@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
 /// How often marker and seeds are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long an orderly stop may take for the seed.
-const REMOVAL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an orderly stop may take for the seed: another node may hold the lock for a while.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(8);
 /// One question to a node that may be dead.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 

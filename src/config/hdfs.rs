@@ -53,7 +53,7 @@ fn resources(settings: &mut Settings) -> Option<Vec<PathBuf>> {
         }
         _ => {
             let fix = "name the cluster's core-site.xml and hdfs-site.xml, with a comma between";
-            settings.find(Severity::Error, RESOURCES, Problem::Missing, fix);
+            missing(settings, RESOURCES, fix);
             None
         }
     }
@@ -170,15 +170,16 @@ fn kerberos(settings: &mut Settings, properties: &Properties) -> Option<Kerberos
     let hadoop = properties.get(HADOOP_LOGIN).cloned();
     let secured = hadoop.as_ref().is_some_and(|(value, _)| value == "kerberos");
     if wanted != secured && !properties.is_empty() {
-        let place = hadoop.as_ref().map(|(_, place)| place.clone()).unwrap_or_default();
-        let value = hadoop.map(|(value, _)| value);
-        let (problem, fix) = if secured {
-            ("the cluster asks for Kerberos", "set hdfs.authentication.type=KERBEROS")
+        if let Some((value, place)) = hadoop.filter(|_| secured) {
+            let fix = "set hdfs.authentication.type=KERBEROS".to_owned();
+            let problem = Problem::Rule("the cluster asks for Kerberos");
+            tell(settings, place, HADOOP_LOGIN, Some(value), problem, fix);
         } else {
-            let fix = "write kerberos in core-site.xml, or set hdfs.authentication.type=NONE";
-            ("hdfs.authentication.type=KERBEROS, and Hadoop's files do not ask for it", fix)
-        };
-        tell(settings, place, HADOOP_LOGIN, value, Problem::Rule(problem), fix.to_owned());
+            let fix =
+                "set hadoop.security.authentication to kerberos in core-site.xml, or NONE here";
+            let problem = Problem::Rule("Hadoop's files do not ask for Kerberos");
+            settings.find(Severity::Error, "hdfs.authentication.type", problem, fix);
+        }
     }
     if !wanted {
         return None;
@@ -198,9 +199,16 @@ fn kerberos(settings: &mut Settings, properties: &Properties) -> Option<Kerberos
 fn required(settings: &mut Settings, key: &str, fix: &str) -> Option<String> {
     let text = settings.text(key);
     if text.is_none() {
-        settings.find(Severity::Error, key, Problem::Missing, fix);
+        missing(settings, key, fix);
     }
     text
+}
+
+/// Told at the line that makes the key necessary.
+fn missing(settings: &mut Settings, key: &str, fix: &str) {
+    let profile = settings.values.get("fs.client.type");
+    let place = profile.map(|set| set.place.clone()).unwrap_or_default();
+    tell(settings, place, key, None, Problem::Missing, fix.to_owned());
 }
 
 /// The Kerberos library learns its configuration from the environment alone.

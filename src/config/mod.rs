@@ -13,6 +13,8 @@ mod report;
 mod values;
 
 #[cfg(test)]
+mod broken_tests;
+#[cfg(test)]
 mod tests;
 
 pub use build::{Loaded, check, load};

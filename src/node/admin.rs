@@ -15,6 +15,7 @@ use crate::bootstrap::{BootstrapStatus, PeerSource, SeedKeeper};
 use crate::config::{Config, Discovery};
 use crate::consensus::Consensus;
 use crate::raft::{RaftCounters, RaftNode};
+use crate::seed;
 use crate::server::{ClientCounters, ClientPort, ConnectionRow};
 use crate::storage::StorageStats;
 
@@ -91,7 +92,8 @@ fn mode_of(discovery: &Discovery) -> &'static str {
 fn directory_of(config: &Config) -> Option<String> {
     match &config.discovery {
         Discovery::SeedDirectory(directory) => {
-            Some(directory.seed_dir.join(&config.node.cluster_name).display().to_string())
+            let folder = seed::shown(directory).join(&config.node.cluster_name);
+            Some(folder.display().to_string())
         }
         Discovery::None | Discovery::StaticSeeds(_) | Discovery::Multicast(_) => None,
     }

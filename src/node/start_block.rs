@@ -5,6 +5,7 @@ use std::fmt::Write;
 use statekeeper_machine::NodeDescription;
 
 use crate::config::{Config, Discovery};
+use crate::seed;
 use crate::storage::Identity;
 
 /// The block of lines.
@@ -64,7 +65,7 @@ fn discovery(config: &Config) -> String {
         Discovery::None => "none".to_owned(),
         Discovery::StaticSeeds(seeds) => format!("tcp-ip, {}", seeds.join(", ")),
         Discovery::SeedDirectory(directory) => {
-            format!("tcp-ip, seeds in {}", directory.seed_dir.display())
+            format!("tcp-ip, seeds in {}", seed::shown(directory).display())
         }
         Discovery::Multicast(multicast) => {
             format!("multicast, {}:{} on {}", multicast.group, multicast.port, multicast.interface)

@@ -55,16 +55,21 @@ impl SeedFolder {
         })
     }
 
+    /// A file, or the folder itself where it has no name.
+    fn shown(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.path() } else { self.path().join(name) }
+    }
+
     fn error(&self, name: &str) -> impl FnOnce(io::Error) -> SeedError + use<> {
-        let path = self.path().join(name);
-        move |source| SeedError::Io { path, source }
+        let path = self.shown(name);
+        move |cause| SeedError::Io { path, cause }
     }
 
     async fn read_bounded(&self, name: &str) -> Result<Option<Vec<u8>>, SeedError> {
         let read = self.files.read(name, FILE_BYTES_MAX + 1).await;
         let text = read.map_err(self.error(name))?;
         if text.as_ref().is_some_and(|text| text.len() > FILE_BYTES_MAX) {
-            let path = self.path().join(name);
+            let path = self.shown(name);
             return Err(SeedError::TooLarge { path, bytes_max: FILE_BYTES_MAX });
         }
         Ok(text)
@@ -72,8 +77,7 @@ impl SeedFolder {
 
     async fn read_once(&self) -> Result<Vec<Seed>, SeedError> {
         let text = self.read_bounded(SEEDS).await?.unwrap_or_default();
-        file::decode(&text)
-            .map_err(|source| SeedError::Damaged { path: self.path().join(SEEDS), source })
+        file::decode(&text).map_err(|cause| SeedError::Damaged { path: self.shown(SEEDS), cause })
     }
 
     async fn read_now(self) -> Result<Vec<Seed>, SeedError> {
@@ -99,7 +103,7 @@ impl SeedFolder {
     async fn update_held(self, change: SeedChange) -> Result<Vec<Seed>, SeedError> {
         let seeds = change(self.clone().read_now().await?);
         let text = file::encode(&seeds)
-            .map_err(|source| SeedError::Damaged { path: self.path().join(SEEDS), source })?;
+            .map_err(|cause| SeedError::Damaged { path: self.shown(SEEDS), cause })?;
         self.files.replace(SEEDS, &text).await.map_err(self.error(SEEDS))?;
         Ok(seeds)
     }

@@ -1,4 +1,5 @@
-//! The files of a seed directory in HDFS, through `hdfs-native`, which speaks Hadoop's own protocol.
+//! The files of a seed directory in HDFS, through `hdfs-native`, which speaks Hadoop's own
+//! protocol.
 
 use super::SeedError;
 use super::files::{FileFuture, SeedFiles, absent_is_none, beside};
@@ -29,8 +30,7 @@ pub fn open(
     cluster_name: &str,
 ) -> Result<SeedFolder, SeedError> {
     let folder = format!("{}/{cluster_name}", seed_dir.display());
-    let base = hdfs.properties.get(DEFAULT_FS).map_or("", |url| url.trim_end_matches('/'));
-    let shown = PathBuf::from(format!("{base}{folder}"));
+    let shown = shown(hdfs, seed_dir).join(cluster_name);
     let mut builder = ClientBuilder::new().with_config(hdfs.properties.clone());
     if let Some(login) = &hdfs.kerberos {
         builder = builder
@@ -39,8 +39,14 @@ pub fn open(
     }
     let client = builder
         .build()
-        .map_err(|error| SeedError::Io { path: shown.clone(), source: told(error) })?;
+        .map_err(|error| SeedError::Io { path: shown.clone(), cause: told(error) })?;
     Ok(SeedFolder::over(HdfsFiles { client, folder, shown }))
+}
+
+/// A path with its name service, as an operator would write it for `hdfs dfs`.
+pub(super) fn shown(hdfs: &HdfsConfig, path: &Path) -> PathBuf {
+    let base = hdfs.properties.get(DEFAULT_FS).map_or("", |url| url.trim_end_matches('/'));
+    PathBuf::from(format!("{base}{}", path.display()))
 }
 
 /// The files of one folder.
@@ -48,7 +54,7 @@ pub fn open(
 struct HdfsFiles {
     client: Client,
     folder: String,
-    /// With the name service, as an operator would write it for `hdfs dfs`.
+    /// With the name service.
     shown: PathBuf,
 }
 

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 /// Opens the folder of a cluster in a mounted seed directory; creates it when it is absent.
 pub fn open(seed_dir: &Path, cluster_name: &str) -> Result<SeedFolder, SeedError> {
     let folder = seed_dir.join(cluster_name);
-    fs::create_dir_all(&folder).map_err(|source| SeedError::Io { path: folder.clone(), source })?;
+    fs::create_dir_all(&folder).map_err(|cause| SeedError::Io { path: folder.clone(), cause })?;
     Ok(SeedFolder::over(LocalFiles { folder }))
 }
 

@@ -2,6 +2,8 @@
 //! in openLooKeng's own file format and under its own lock. Beside the seeds lies one marker
 //! that names the cluster, so that two foundings over one folder cannot both succeed.
 
+#[cfg(test)]
+mod broken_tests;
 pub mod file;
 mod files;
 mod folder;
@@ -25,6 +27,14 @@ pub fn open(config: &SeedDirectoryConfig, cluster_name: &str) -> Result<SeedFold
     match &config.filesystem {
         Filesystem::Local => local::open(&config.seed_dir, cluster_name),
         Filesystem::Hdfs(hdfs) => hdfs::open(hdfs, &config.seed_dir, cluster_name),
+    }
+}
+
+/// Where the seed directory is, as messages name it: without the cluster's folder.
+pub fn shown(config: &SeedDirectoryConfig) -> PathBuf {
+    match &config.filesystem {
+        Filesystem::Local => config.seed_dir.clone(),
+        Filesystem::Hdfs(hdfs) => hdfs::shown(hdfs, &config.seed_dir),
     }
 }
 
@@ -54,23 +64,26 @@ pub trait SeedDirectory: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// The file system refused.
-    #[error("SK0020 cannot use {}; check its owner and mode, and that its file system answers", path.display())]
+    #[error(
+        "SK0020 cannot use {}: {cause}; check its owner and mode, and that its file system answers",
+        path.display()
+    )]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What it said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file still does not decode after a second look.
     #[error(
-        "SK0021 {} does not decode; repair it, or remove it and let nodes write it again",
+        "SK0021 {} does not decode: {cause}; repair it, or remove it and let nodes write it again",
         path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Which entry and why.
-        source: file::EntryError,
+        cause: file::EntryError,
     },
     /// Somebody else kept the lock.
     #[error("SK0022 the lock in {} is held by another process; stop what keeps it", path.display())]

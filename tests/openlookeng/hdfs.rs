@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// Shorter than the published ten and sixty seconds.
-const QUICK: &str = "seed-store.seed.heartbeat=1000\nseed-store.seed.heartbeat.timeout=8000\n";
+const QUICK: &str = "seed-store.seed.heartbeat=2000\nseed-store.seed.heartbeat.timeout=12000\n";
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
 const READ_ONLY_TIME: Duration = Duration::from_secs(4);
 /// A call to a NameNode that died is given up after 20 s, and the next look asks the other one.
