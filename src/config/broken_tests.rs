@@ -138,7 +138,8 @@ const CASES: &[Case] = &[
         "an include",
         &[(
             CORE,
-            "<configuration xmlns:xi=\"http://www.w3.org/2001/XInclude\">\n<xi:include href=\"a.xml\"/>\n</configuration>\n",
+            "<configuration xmlns:xi=\"http://www.w3.org/2001/XInclude\">\n\
+             <xi:include href=\"a.xml\"/>\n</configuration>\n",
         )],
     ),
     ("entities that grow", &[(CORE, "<!DOCTYPE a [<!ENTITY b \"bb\">]>\n<configuration/>\n")]),
@@ -147,28 +148,36 @@ const CASES: &[Case] = &[
         "a local file system",
         &[(
             CORE,
-            "<configuration>\n<property><name>fs.defaultFS</name><value>file:///</value></property>\n</configuration>\n",
+            "<configuration>\n<property><name>fs.defaultFS</name>\
+             <value>file:///</value></property>\n</configuration>\n",
         )],
     ),
     (
         "no NameNode",
         &[(
             CORE,
-            "<configuration>\n<property><name>fs.defaultFS</name><value>hdfs:///</value></property>\n</configuration>\n",
+            "<configuration>\n<property><name>fs.defaultFS</name>\
+             <value>hdfs:///</value></property>\n</configuration>\n",
         )],
     ),
     (
         "a name service without NameNodes",
         &[(
             CORE,
-            "<configuration>\n<property><name>fs.defaultFS</name><value>hdfs://ns</value></property>\n<property><name>dfs.nameservices</name><value>ns</value></property>\n</configuration>\n",
+            "<configuration>\n<property><name>fs.defaultFS</name>\
+             <value>hdfs://ns</value></property>\n<property><name>dfs.nameservices</name>\
+             <value>ns</value></property>\n</configuration>\n",
         )],
     ),
     (
         "a NameNode without an address",
         &[(
             CORE,
-            "<configuration>\n<property><name>fs.defaultFS</name><value>hdfs://ns</value></property>\n<property><name>dfs.ha.namenodes.ns</name><value>nn1, nn2</value></property>\n<property><name>dfs.namenode.rpc-address.ns.nn1</name><value>a:8020</value></property>\n</configuration>\n",
+            "<configuration>\n<property><name>fs.defaultFS</name>\
+             <value>hdfs://ns</value></property>\n<property><name>dfs.ha.namenodes.ns</name>\
+             <value>nn1, nn2</value></property>\n<property>\
+             <name>dfs.namenode.rpc-address.ns.nn1</name><value>a:8020</value></property>\n\
+             </configuration>\n",
         )],
     ),
     ("Kerberos there and not here", &[(CORE, KERBEROS_SITE)]),

@@ -5,7 +5,7 @@ use super::config::{
     Filesystem, LimitsConfig, LogConfig, MapConfig, MulticastConfig, NodeConfig, Provenance,
     RaftConfig, SeedDirectoryConfig, StorageConfig,
 };
-use super::hdfs::hdfs;
+use super::hdfs::filesystem;
 use super::keys;
 use super::load::{LoadOptions, Set, Settings, gather};
 use super::report::{ConfigError, Finding, Place, Problem, Severity};
@@ -342,14 +342,6 @@ fn discovery(settings: &mut Settings, node: &NodeConfig, seeds: &[String]) -> Op
     let filesystem = filesystem(settings)?;
     let directory = SeedDirectoryConfig { filesystem, seed_dir, heartbeat, heartbeat_timeout };
     Some(Discovery::SeedDirectory(directory))
-}
-
-fn filesystem(settings: &mut Settings) -> Option<Filesystem> {
-    let kind = settings.words("fs.client.type")?;
-    if kind.eq_ignore_ascii_case("hdfs") {
-        return hdfs(settings).map(Filesystem::Hdfs);
-    }
-    Some(Filesystem::Local)
 }
 
 fn multicast(settings: &mut Settings, node: &NodeConfig) -> Option<MulticastConfig> {

@@ -1,6 +1,6 @@
 //! HDFS as openLooKeng's profile names it: Hadoop's own XML files, and how to log in.
 
-use super::config::{HdfsConfig, KerberosLogin};
+use super::config::{Filesystem, HdfsConfig, KerberosLogin};
 use super::load::{Settings, read_bounded};
 use super::report::{Finding, Place, Problem, Severity};
 use super::values::Value;
@@ -23,8 +23,15 @@ const REFERENCE_DEPTH_MAX: usize = 20;
 /// Properties of Hadoop files, and where each was written.
 type Properties = BTreeMap<String, (String, Place)>;
 
-/// Builds what the keys `hdfs.*` say. `None` with findings when they cannot be used.
-pub(super) fn hdfs(settings: &mut Settings) -> Option<HdfsConfig> {
+/// Where the seed directory is kept. `None` with findings when that cannot be used.
+pub(super) fn filesystem(settings: &mut Settings) -> Option<Filesystem> {
+    if settings.text("fs.client.type").is_some_and(|kind| kind.eq_ignore_ascii_case("hdfs")) {
+        return hdfs(settings).map(Filesystem::Hdfs);
+    }
+    Some(Filesystem::Local)
+}
+
+fn hdfs(settings: &mut Settings) -> Option<HdfsConfig> {
     let before = settings.findings.len();
     let mut properties = Properties::new();
     for path in resources(settings)? {

@@ -14,11 +14,14 @@ use crate::repository::cargo;
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Licences that go with Apache-2.0 and ask for no more than a notice.
-const LICENCES: [&str; 5] = ["Apache-2.0", "BSD-3-Clause", "MIT", "Unicode-3.0", "Zlib"];
+const LICENCES: [&str; 6] = ["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];
 /// Crates of which two versions are built, and why that is borne.
-const TWICE: [(&str, &str); 10] = [
+const TWICE: [(&str, &str); 13] = [
     ("base64", "reqwest is on 0.23 already; ours follows with the next change of its callers"),
+    ("block-buffer", "with digest"),
     ("cpufeatures", "sha2 0.10, of openraft's quorum-set, against chacha20 of rand 0.10"),
+    ("crypto-common", "with digest"),
+    ("digest", "sha2 0.10, of openraft's quorum-set, against the ciphers of hdfs-native"),
     ("embedded-io", "postcard offers both; neither is compiled, both are features switched off"),
     ("getrandom", "rand 0.9 of ours against rand 0.10 of openraft"),
     ("itertools", "criterion, for benchmarks only, is on 0.13; openraft on 0.15"),

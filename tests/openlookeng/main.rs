@@ -15,5 +15,6 @@ mod refusals;
 mod restarts;
 mod seed_conformance;
 mod seed_directory;
+mod state_store;
 #[path = "../support/mod.rs"]
 mod support;

@@ -25,6 +25,7 @@ public final class Driver {
             new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
     private final Map<String, HazelcastInstance> clients = new ConcurrentHashMap<>();
+    private final Map<String, Coordinator> coordinators = new ConcurrentHashMap<>();
     private final Map<String, ExecutorService> threads = new ConcurrentHashMap<>();
     private final MapCalls maps = new MapCalls();
     private final SetCalls sets = new SetCalls();
@@ -100,6 +101,15 @@ public final class Driver {
         HazelcastInstance instance = clients.get(client);
         if (instance == null) {
             throw new IllegalArgumentException("no client named " + client + " was started");
+        }
+        if (op.equals("openlookeng.live")) {
+            Coordinator coordinator = new Coordinator(instance, command);
+            coordinators.put(client, coordinator);
+            coordinator.start();
+            return null;
+        }
+        if (op.equals("openlookeng.leave")) {
+            return coordinators.remove(client).stop();
         }
         int dot = op.indexOf('.');
         String family = op.substring(0, Math.max(dot, 0));

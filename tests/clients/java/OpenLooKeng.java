@@ -33,6 +33,7 @@ final class OpenLooKeng {
     static HazelcastInstance start(String client, JsonObject options) throws Exception {
         ClientConfig config = new ClientConfig();
         config.setClusterName(Values.text(options, "cluster", "hetu-state-store"));
+        Entities.register(config.getSerializationConfig());
         config.getConnectionStrategyConfig().setReconnectMode(ReconnectMode.OFF);
         if (options.has("seed_file")) {
             Path seeds = Path.of(options.get("seed_file").getAsString());
