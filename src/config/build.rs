@@ -2,8 +2,8 @@
 
 use super::config::{
     AdminConfig, ClientConfig, Config, CoordinatorConfig, CpConfig, Discovery, Eviction,
-    Filesystem, LimitsConfig, LogConfig, MapConfig, MulticastConfig, NodeConfig, Provenance,
-    RaftConfig, SeedDirectoryConfig, StorageConfig,
+    LimitsConfig, LogConfig, MapConfig, MulticastConfig, NodeConfig, Provenance, RaftConfig,
+    SeedDirectoryConfig, StorageConfig,
 };
 use super::hdfs::filesystem;
 use super::keys;

@@ -13,7 +13,7 @@ const UNDISTURBED: Duration = Duration::from_secs(8);
 /// Ten rounds of three states a second are what is asked for; two shared cores are slow hosts.
 const UPDATES_PER_SECOND_MIN: u64 = 6;
 /// An election, and what the client waits before it tries again.
-const LONGEST_GAP_MS_MAX: u64 = 12_000;
+const LONGEST_GAP_MS_MAX: u64 = 6_000;
 const CONNECTED_TIMEOUT: Duration = Duration::from_secs(40);
 /// `cp.session-time-to-live`, openLooKeng's default.
 const SESSION: Duration = Duration::from_secs(30);
