@@ -229,6 +229,9 @@ fn told(error: HdfsError) -> io::Error {
              libgssapi-krb5-2 (Debian) or krb5-libs (Red Hat)"
                 .to_owned()
         }
+        HdfsError::GSSAPIError(_, _, text) => {
+            format!("Kerberos: {text} (hdfs.krb5.principal, hdfs.krb5.keytab.path)")
+        }
         HdfsError::RPCError(class, text) | HdfsError::FatalRPCError(class, text) => {
             let class = class.rsplit('.').next().unwrap_or_default();
             format!("{class}: {}", text.lines().next().unwrap_or_default())

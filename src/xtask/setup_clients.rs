@@ -23,13 +23,15 @@ const HADOOP: [&str; 6] = [
 ];
 /// Named with its version, so that no other one is looked for.
 const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
-const PROGRAMS: [Need; 8] = [
+const PROGRAMS: [Need; 9] = [
     // Network namespaces, for cut-off nodes and multicast.
     Need { probe: &["ip", "-Version"], package: "iproute2" },
     Need { probe: &["java", "-version"], package: "default-jdk-headless" },
     Need { probe: &["javac", "-version"], package: "default-jdk-headless" },
     Need { probe: &["mvn", "--version"], package: "maven" },
     Need { probe: &["python3", "-m", "ensurepip", "--version"], package: "python3-venv" },
+    // For a seed directory in an HDFS that asks for Kerberos.
+    Need { probe: &["sh", "-c", "ls /usr/lib/*/libgssapi_krb5.so.2"], package: "libgssapi-krb5-2" },
     // For the allocator's own build.
     Need { probe: &["make", "--version"], package: "make" },
     Need { probe: &["node", "--version"], package: "nodejs" },

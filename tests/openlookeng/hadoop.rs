@@ -24,11 +24,20 @@ pub(crate) struct Hadoop {
 impl Hadoop {
     /// One NameNode, or two of one name service of which the first is active.
     pub(crate) fn start(name_nodes: usize) -> Hadoop {
+        Hadoop::run(&[&name_nodes.to_string()])
+    }
+
+    /// One NameNode that lets nobody in without a ticket.
+    pub(crate) fn start_secured() -> Hadoop {
+        Hadoop::run(&["1", "kerberos"])
+    }
+
+    fn run(arguments: &[&str]) -> Hadoop {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
         let mut child = provision::hadoop()
             .arg(dir.path().join("hdfs"))
-            .arg(name_nodes.to_string())
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -65,7 +74,12 @@ impl Hadoop {
 
     /// The file that clients are given.
     pub(crate) fn core_site(&self) -> PathBuf {
-        self.dir.path().join("hdfs/core-site.xml")
+        self.file("core-site.xml")
+    }
+
+    /// One of the files it leaves for clients.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join("hdfs").join(name)
     }
 
     fn log(&self) -> String {

@@ -153,3 +153,41 @@ fn seeds_are_refreshed_through_a_failover_of_the_name_nodes() {
     site.expect_refreshed("refreshed seeds after a NameNode's death", FAILOVER_TIMEOUT);
     site.expect_serving();
 }
+
+#[test]
+fn nodes_log_in_with_a_key_table_where_hadoop_asks_for_kerberos() {
+    let hadoop = Hadoop::start_secured();
+    let krb5 = hadoop.file("krb5.conf").display().to_string();
+    let plan = Plan::of(3).with_seed_directory().with_variable("KRB5_CONFIG", &krb5);
+    let mut cluster = plan.prepare();
+    let seeds = cluster.seed_directory();
+    hadoop.ok(&format!("mkdir {}", seeds.parent().unwrap().display()));
+    let profile = |keytab: &str| {
+        format!(
+            "fs.client.type=hdfs\nhdfs.config.resources={}\nhdfs.authentication.type=KERBEROS\n\
+             hdfs.krb5.conf.path={krb5}\nhdfs.krb5.keytab.path={}\n\
+             hdfs.krb5.principal=statekeeper@SEEDS.TEST\n",
+            hadoop.core_site().display(),
+            hadoop.file(keytab).display()
+        )
+    };
+    for i in 0..3 {
+        published::write(&cluster, i, Neighbour::Worker, QUICK);
+        let etc = cluster.site(i).home.join("etc");
+        // One of them with the keys of somebody else.
+        let keytab = if i == 2 { "server.keytab" } else { "client.keytab" };
+        write_file(&etc, "filesystem/local-config-default.properties", &profile(keytab));
+    }
+    (0..3).for_each(|i| cluster.spawn(i));
+    wait_until("the refusal of wrong keys in the log", REFRESH_TIMEOUT, || {
+        cluster.log(2).contains("waiting for the seed directory: SK0020")
+    });
+    eprintln!("{}", cluster.log(2).lines().last().unwrap());
+    cluster.kill(2);
+    let etc = cluster.site(2).home.join("etc");
+    write_file(&etc, "filesystem/local-config-default.properties", &profile("client.keytab"));
+    cluster.spawn(2);
+    cluster.wait_ready().unwrap();
+    let status = hadoop.ok(&format!("status {}/seeds.txt", seeds.display()));
+    assert!(status.starts_with("statekeeper:"), "{status}");
+}

@@ -32,6 +32,7 @@ pub(crate) const CLUSTER_NAME: &str = "client-tests";
 pub(crate) struct Plan {
     size: usize,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     discovery: Kind,
     networks: Networks,
 }
@@ -56,12 +57,19 @@ impl Plan {
     /// So many nodes on the loopback address that know each other's addresses.
     pub(crate) fn of(size: usize) -> Plan {
         let (discovery, networks) = (Kind::StaticSeeds, Networks::Loopback);
-        Plan { size, settings: Vec::new(), discovery, networks }
+        let (settings, environment) = (Vec::new(), Vec::new());
+        Plan { size, settings, environment, discovery, networks }
     }
 
     /// A line of `statekeeper.properties`.
     pub(crate) fn with(mut self, key: &str, value: &str) -> Plan {
         self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A variable of the environment that each node is started with.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Plan {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -98,6 +106,7 @@ impl Plan {
             peer: Peer::chosen(),
             nodes: Vec::new(),
             settings: self.settings.clone(),
+            environment: self.environment.clone(),
             discovery,
             networks: self.networks,
             network,
@@ -141,6 +150,7 @@ pub(crate) struct Cluster {
     peer: Peer,
     nodes: Vec<Node>,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     discovery: Discovery,
     networks: Networks,
     network: Option<Network>,
@@ -393,6 +403,7 @@ impl Cluster {
             .unwrap();
         let process = command
             .current_dir(&node.site.home)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             // A member ends with its input: a test that is killed leaves none behind.
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())

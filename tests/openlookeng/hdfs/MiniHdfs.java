@@ -16,7 +16,8 @@ import org.apache.hadoop.hdfs.MiniDFSNNTopology;
 /**
  * One or two real NameNodes and a DataNode in this process, on loopback.
  *
- * <p>Arguments: base folder, number of NameNodes. Prints {@code ready} once the client
+ * <p>Arguments: base folder, number of NameNodes, and {@code kerberos} for a cluster that lets
+ * nobody in without a ticket; its key distribution centre then runs here too. Prints {@code ready} once the client
  * configuration lies in {@code core-site.xml} of the folder, then obeys one command a line and
  * answers each with one line. Ends with its input.
  */
@@ -39,10 +40,14 @@ public final class MiniHdfs {
         System.setOut(System.err);
         File base = new File(arguments[0]);
         boolean two = arguments[1].equals("2");
+        boolean kerberos = arguments.length > 2;
+        base.mkdirs();
         Configuration configuration = new HdfsConfiguration();
+        if (kerberos) {
+            Kerberos.secure(configuration, base);
+        }
         configuration.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, base.getAbsolutePath());
         configuration.set("dfs.permissions.enabled", "true");
-        configuration.set("fs.permissions.umask-mode", "077");
         configuration.set("dfs.ha.tail-edits.period", "1");
         MiniDFSCluster.Builder builder = new MiniDFSCluster.Builder(configuration).numDataNodes(1);
         if (two) {
@@ -54,7 +59,7 @@ public final class MiniHdfs {
                 cluster.transitionToActive(0);
             }
             cluster.waitActive();
-            writeClientFile(cluster, two, new File(base, "core-site.xml"));
+            writeClientFile(cluster, two, kerberos, new File(base, "core-site.xml"));
             answers.println("ready");
             answers.flush();
             new MiniHdfs(cluster, two, answers).serve();
@@ -72,9 +77,14 @@ public final class MiniHdfs {
     }
 
     /** What an operator would hand to clients: no more than they need. */
-    private static void writeClientFile(MiniDFSCluster cluster, boolean two, File file)
-            throws Exception {
+    private static void writeClientFile(
+            MiniDFSCluster cluster, boolean two, boolean kerberos, File file) throws Exception {
         Configuration client = new Configuration(false);
+        if (kerberos) {
+            client.set("hadoop.security.authentication", "kerberos");
+            client.set("dfs.namenode.kerberos.principal", Kerberos.SERVER);
+            client.set("dfs.data.transfer.protection", "authentication");
+        }
         if (two) {
             client.set("fs.defaultFS", "hdfs://" + NAME_SERVICE);
             client.set("dfs.nameservices", NAME_SERVICE);
