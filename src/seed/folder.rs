@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
 
 /// The marker's name; the dot keeps it away from openLooKeng's own files.
 pub const MARKER: &str = ".statekeeper-cluster";
@@ -23,11 +24,12 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 pub struct SeedFolder {
     files: Arc<dyn SeedFiles>,
     patience: Duration,
+    work: TaskTracker,
 }
 
 impl SeedFolder {
     pub(super) fn over(files: impl SeedFiles) -> Self {
-        Self { files: Arc::new(files), patience: LOCK_PATIENCE }
+        Self { files: Arc::new(files), patience: LOCK_PATIENCE, work: TaskTracker::new() }
     }
 
     /// Waits for the lock no longer than this.
@@ -51,7 +53,7 @@ impl SeedFolder {
         let work = work(self.clone());
         Box::pin(async move {
             let stopped = || SeedError::Stopped { path: self.path() };
-            tokio::spawn(work).await.unwrap_or_else(|_| Err(stopped()))
+            self.work.spawn(work).await.unwrap_or_else(|_| Err(stopped()))
         })
     }
 

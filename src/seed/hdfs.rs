@@ -95,12 +95,12 @@ impl HdfsFiles {
             created => created?,
         };
         let written = async {
-            writer.write_bytes(text).await?;
-            writer.hsync().await
+            Box::pin(writer.write_bytes(text)).await?;
+            Box::pin(writer.hsync()).await
         };
         let written = written.await.map_err(told);
         // Closed in any case: an open file keeps its lease for an hour.
-        let closed = writer.close().await.map_err(told);
+        let closed = Box::pin(writer.close()).await.map_err(told);
         written.and(closed)
     }
 

@@ -5,9 +5,9 @@ use super::files::SeedFiles;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 /// Untouched for so long, a lock file counts as left behind.
 pub const EXPIRY: Duration = Duration::from_millis(5000);
@@ -34,8 +34,8 @@ pub struct LockInfo {
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     files: Arc<dyn SeedFiles>,
-    stop: DropGuard,
-    refresher: JoinHandle<()>,
+    stop: CancellationToken,
+    refresher: JoinSet<()>,
 }
 
 impl FolderLock {
@@ -55,15 +55,16 @@ impl FolderLock {
         }
         touch(&*files).await?;
         let stop = CancellationToken::new();
-        let refresher = tokio::spawn(refresh(files.clone(), stop.clone()));
-        Ok(Some(Self { files, stop: stop.drop_guard(), refresher }))
+        let mut refresher = JoinSet::new();
+        refresher.spawn(refresh(files.clone(), stop.clone()));
+        Ok(Some(Self { files, stop, refresher }))
     }
 
     /// Gives the lock back.
-    pub(crate) async fn release(self) {
-        drop(self.stop);
+    pub(crate) async fn release(mut self) {
+        self.stop.cancel();
         // The refresher must have ended, else it would write the file again.
-        let _ = self.refresher.await;
+        let _ = self.refresher.join_next().await;
         for name in [LOCK_FILE, LOCK_INFO] {
             if let Err(error) = self.files.remove(name).await {
                 let folder = self.files.folder();

@@ -17,9 +17,9 @@ import org.apache.hadoop.hdfs.MiniDFSNNTopology;
  * One or two real NameNodes and a DataNode in this process, on loopback.
  *
  * <p>Arguments: base folder, number of NameNodes, and {@code kerberos} for a cluster that lets
- * nobody in without a ticket; its key distribution centre then runs here too. Prints {@code ready} once the client
- * configuration lies in {@code core-site.xml} of the folder, then obeys one command a line and
- * answers each with one line. Ends with its input.
+ * nobody in without a ticket; its key distribution centre then runs here too. Prints {@code
+ * ready} once the client configuration lies in {@code core-site.xml} of the folder, then obeys one
+ * command a line and answers each with one line. Ends with its input.
  */
 public final class MiniHdfs {
     private static final String NAME_SERVICE = "seeds";
