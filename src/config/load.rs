@@ -322,7 +322,7 @@ impl Settings {
     }
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, Problem> {
+pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Problem> {
     use std::io::Read;
     let unreadable = |error: std::io::Error| Problem::Unreadable(error.kind());
     let file = std::fs::File::open(path).map_err(unreadable)?;

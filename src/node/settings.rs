@@ -17,9 +17,6 @@ use crate::storage::Identity;
 /// A connection must say who it is within this time; real clients do so in one round trip.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The default of `coordinator.check-timeout`.
-const COORDINATOR_CHECK_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// This node as others and clients reach it.
 pub(super) fn description(config: &Config, identity: &Identity) -> NodeDescription {
     let host = bracketed(&config.node.advertise);
@@ -82,7 +79,6 @@ pub(super) fn bytes(limit: u64) -> usize {
 /// What replication is told.
 pub(super) fn raft(config: &Config) -> RaftSettings {
     let raft = &config.raft;
-    let check_timeout = config.coordinator.as_ref().map(|own| own.check_timeout);
     RaftSettings {
         heartbeat_interval: raft.heartbeat_interval,
         election_timeout: raft.election_timeout,
@@ -92,7 +88,7 @@ pub(super) fn raft(config: &Config) -> RaftSettings {
         operation_timeout: config.client.operation_timeout,
         member_timeout: config.client.member_timeout,
         // A leader without a coordinator of its own judges those of others all the same.
-        coordinator_check_timeout: check_timeout.unwrap_or(COORDINATOR_CHECK_TIMEOUT),
+        coordinator_check_timeout: config.coordinator_check_timeout,
         state_bytes_max: config.limits.state_bytes_max,
         slow_apply: config.log.slow_apply,
     }

@@ -14,7 +14,7 @@ use crate::repository::cargo;
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Licences that go with Apache-2.0 and ask for no more than a notice.
-const LICENCES: [&str; 5] = ["Apache-2.0", "BSD-3-Clause", "MIT", "Unicode-3.0", "Zlib"];
+const LICENCES: [&str; 6] = ["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];
 /// Crates of which two versions are built, and why that is borne.
 const TWICE: [(&str, &str); 10] = [
     ("base64", "reqwest is on 0.23 already; ours follows with the next change of its callers"),

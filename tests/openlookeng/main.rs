@@ -9,6 +9,7 @@ mod coordinator;
 mod discovery_service;
 mod multicast;
 mod published;
+mod record_watch;
 mod refusals;
 mod restarts;
 mod seed_directory;

@@ -128,8 +128,8 @@ impl Plan {
     }
 }
 
-/// Hosts for nodes that are added later and for clients.
-const SPARE_HOSTS: usize = 1;
+/// Hosts for nodes that are added later, for clients and for coordinators.
+const SPARE_HOSTS: usize = 2;
 
 struct Node {
     site: Site,

@@ -15,7 +15,7 @@ pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod network;
 pub(crate) mod peer;
-mod provision;
+pub(crate) mod provision;
 pub(crate) mod raw;
 pub(crate) mod site;
 

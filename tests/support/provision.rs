@@ -53,6 +53,15 @@ pub(crate) fn member() -> Command {
     command
 }
 
+/// The command that starts the stand-in for a coordinator.
+pub(crate) fn coordinator() -> Command {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openlookeng/java");
+    let classes = compile("jdk", &sources, "Coordinator", &[]);
+    let mut command = Command::new("java");
+    command.args(JVM_FLAGS).arg("-cp").arg(classes).arg("Coordinator");
+    command
+}
+
 fn java(version: &str, sources: &Path, main: &str, libraries: &[&str]) -> Command {
     let jars: Vec<PathBuf> = std::iter::once(format!("hazelcast-{version}"))
         .chain(libraries.iter().map(ToString::to_string))
