@@ -5,6 +5,7 @@
 //! small HTTP servers stand in for coordinators, which is the one stand-in.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod addresses;
 mod coordinator;
 mod discovery_service;
 mod multicast;
