@@ -2,8 +2,8 @@
 //! one to clients and to the test itself. A node can so be cut off from the others, in silence as
 //! a dead switch does it, while its clients still reach it.
 //!
-//! Needs root, iproute2 and nftables, which the test command installs. Everything is removed when dropped;
-//! what a killed run left behind is removed by the next.
+//! Needs root, iproute2 and nftables, which the test command installs. Everything is removed when
+//! dropped; what a killed run left behind is removed by the next.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -117,7 +117,10 @@ impl Network {
         );
         let mut nft = Command::new("nft");
         let status = self.namespace(host).wrap(nft.arg(rules)).status();
-        assert!(status.is_ok_and(|status| status.success()), "nft, which cargo xtask test installs");
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "nft, which cargo xtask test installs"
+        );
     }
 
     /// Gives names to addresses, for programs that are started on these hosts from now on and, when
