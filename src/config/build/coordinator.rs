@@ -9,6 +9,8 @@ use crate::config::report::Severity;
 
 /// What is to be asked and registered, if there is a coordinator that takes part.
 pub(super) fn coordinator(settings: &mut Settings, node: &NodeConfig) -> Option<CoordinatorConfig> {
+    // A wrong file is told, whether or not it is needed today.
+    let ca_certificates = ca_certificates(settings);
     let uri = if settings.values.contains_key("coordinator.uri") {
         settings.words("coordinator.uri")?
     } else {
@@ -27,7 +29,7 @@ pub(super) fn coordinator(settings: &mut Settings, node: &NodeConfig) -> Option<
         host: url.host_str().unwrap_or_default().to_owned(),
         port: url.port_or_known_default().unwrap_or(80),
         uri: uri.trim_end_matches('/').to_owned(),
-        ca_certificates: ca_certificates(settings),
+        ca_certificates,
         check_interval: settings.duration("coordinator.check-interval"),
         check_timeout: settings.duration("coordinator.check-timeout"),
     })
