@@ -1,6 +1,13 @@
-//! Checks the coordinator beside this node over HTTP. Who registers it is decided elsewhere.
+//! Checks the coordinator beside this node over HTTP or HTTPS. Who registers it is decided
+//! elsewhere.
+//!
+//! A certificate is checked only if the operator says by whom it must be signed: coordinators
+//! commonly sign their own, the question carries no secret, and of the answer only the status
+//! counts. Whoever can stand in for the coordinator on the operator's own host could do so over
+//! HTTP as well.
 
 use crate::config::CoordinatorConfig;
+use std::error::Error;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -27,8 +34,12 @@ impl CoordinatorCheck {
     /// Prepares the check; nothing is sent yet.
     pub fn new(config: CoordinatorConfig) -> Result<Self, reqwest::Error> {
         // A proxy of the environment would answer for a coordinator that is dead.
-        let client = reqwest::Client::builder().timeout(config.check_timeout).no_proxy().build()?;
-        Ok(Self { config, client, state: watch::Sender::default() })
+        let client = reqwest::Client::builder().timeout(config.check_timeout).no_proxy();
+        let client = match &config.ca_certificates {
+            Some(pem) => client.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem)?),
+            None => client.tls_certs_only([]).tls_danger_accept_invalid_certs(true),
+        };
+        Ok(Self { config, client: client.build()?, state: watch::Sender::default() })
     }
 
     /// Key and value of the record as plain text: host and port.
@@ -43,6 +54,7 @@ impl CoordinatorCheck {
 
     /// Checks until the token ends.
     pub async fn run(&self, stop: &CancellationToken) {
+        let mut told = None;
         let mut ticks = tokio::time::interval(self.config.check_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -52,12 +64,13 @@ impl CoordinatorCheck {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.check_once() => {}
+                () = self.check_once(&mut told) => {}
             }
         }
     }
 
-    async fn check_once(&self) {
+    /// Asks once; `told` is the last reason for a silence that the log has.
+    async fn check_once(&self, told: &mut Option<String>) {
         let asked = Instant::now();
         // A hanging answer must not outlive the silence that is allowed.
         let known = self.state.borrow().last_answer;
@@ -65,12 +78,23 @@ impl CoordinatorCheck {
             .map(|last| self.config.check_timeout.saturating_sub(asked - last))
             .unwrap_or(self.config.check_timeout)
             .max(Duration::from_millis(50));
-        let request = self.client.get(format!("{}/v1/info", self.config.uri)).timeout(patience);
-        let answered = request.send().await.is_ok_and(|answer| answer.status().is_success());
+        let uri = &self.config.uri;
+        let request = self.client.get(format!("{uri}/v1/info")).timeout(patience);
+        let silence = match request.send().await {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(format!("status {}", answer.status())),
+            Err(error) => Some(first_cause(&error)),
+        };
+        if *told != silence {
+            if let Some(reason) = &silence {
+                tracing::info!(uri, reason, "the coordinator does not answer");
+            }
+            told.clone_from(&silence);
+        }
         let now = Instant::now();
         self.state.send_if_modified(|state| {
             let before = *state;
-            if answered {
+            if silence.is_none() {
                 state.last_answer = Some(now);
                 state.up_since = state.up_since.or(Some(now));
             } else if state.last_answer.is_none_or(|last| now - last >= self.config.check_timeout) {
@@ -79,4 +103,14 @@ impl CoordinatorCheck {
             *state != before
         });
     }
+}
+
+/// What the operator can act on: the error at the bottom, such as a refused connection or a
+/// certificate of an unknown issuer.
+fn first_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }

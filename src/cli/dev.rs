@@ -295,6 +295,7 @@ impl Nodes {
     async fn wait_ready(&mut self, ports: &[Ports]) -> Result<(), DevError> {
         let client = reqwest::Client::builder()
             .no_proxy()
+            .tls_certs_only([])
             .timeout(Duration::from_secs(2))
             .build()
             .map_err(|error| DevError::Start(io::Error::other(error)))?;

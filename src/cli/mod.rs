@@ -100,6 +100,8 @@ enum Verb {
 
 /// Does what the arguments of the process say.
 pub fn main() -> ExitCode {
+    // Every HTTP client asks for it, also those that never speak TLS. Nobody was here before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let Cli { global, verb } = Cli::parse();
     match verb {
         Verb::Serve(arguments) => serve::run(&arguments),

@@ -1,9 +1,11 @@
 //! Typed values to [`Config`], and the rules that join several keys.
 
+mod coordinator;
+
 use super::config::{
-    AdminConfig, ClientConfig, Config, CoordinatorConfig, CpConfig, Discovery, Eviction,
-    LimitsConfig, LogConfig, MapConfig, MulticastConfig, NodeConfig, Provenance, RaftConfig,
-    SeedDirectoryConfig, StorageConfig,
+    AdminConfig, ClientConfig, Config, CpConfig, Discovery, Eviction, LimitsConfig, LogConfig,
+    MapConfig, MulticastConfig, NodeConfig, Provenance, RaftConfig, SeedDirectoryConfig,
+    StorageConfig,
 };
 use super::hdfs::filesystem;
 use super::keys;
@@ -122,12 +124,11 @@ impl Settings {
     fn neighbour_says(&self, key: &str) -> bool {
         self.neighbour(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
-}
 
-fn neighbour_rules(settings: &mut Settings) {
-    let mut tell = |severity, key: &str, text, fix: &str| {
-        let Some((value, place)) = settings.neighbour.get(key) else { return };
-        settings.findings.push(Finding {
+    /// A finding at a line of the neighbour's files, if it is there.
+    fn tell_neighbour(&mut self, severity: Severity, key: &str, text: &'static str, fix: &str) {
+        let Some((value, place)) = self.neighbour.get(key) else { return };
+        self.findings.push(Finding {
             severity,
             place: place.clone(),
             key: key.to_owned(),
@@ -135,8 +136,11 @@ fn neighbour_rules(settings: &mut Settings) {
             problem: Problem::Neighbour(text),
             fix: fix.to_owned(),
         });
-    };
-    tell(
+    }
+}
+
+fn neighbour_rules(settings: &mut Settings) {
+    settings.tell_neighbour(
         Severity::Warning,
         "hetu.seed-store.enabled",
         "openLooKeng does not know this key and refuses to start with it",
@@ -144,15 +148,12 @@ fn neighbour_rules(settings: &mut Settings) {
     );
     // req: R-20
     if settings.neighbour_says("hetu.embedded-state-store.enabled") {
-        let (value, place) = settings.neighbour["hetu.embedded-state-store.enabled"].clone();
-        settings.findings.push(Finding {
-            severity: Severity::Error,
-            place,
-            key: "hetu.embedded-state-store.enabled".to_owned(),
-            value: Some(value),
-            problem: Problem::Neighbour("two stores would both claim to be the truth"),
-            fix: "set it to false on every coordinator".to_owned(),
-        });
+        settings.tell_neighbour(
+            Severity::Error,
+            "hetu.embedded-state-store.enabled",
+            "two stores would both claim to be the truth",
+            "set it to false on every coordinator",
+        );
     }
 }
 
@@ -174,7 +175,8 @@ fn build(settings: &mut Settings) -> Option<Config> {
     let maps = maps(settings);
     let limits = limits(settings);
     let admin = admin(settings, &client, &raft)?;
-    let coordinator = coordinator(settings, &node);
+    let coordinator = coordinator::coordinator(settings, &node);
+    let coordinator_check_timeout = settings.duration("coordinator.check-timeout");
     let log = log(settings);
     let discovery = discovery?;
     Some(Config {
@@ -188,18 +190,14 @@ fn build(settings: &mut Settings) -> Option<Config> {
         limits,
         admin,
         coordinator,
+        coordinator_check_timeout,
         log,
     })
 }
 
 fn node(settings: &mut Settings) -> Option<NodeConfig> {
     let bind = settings.ip("node.bind")?;
-    let advertise = settings.words("node.advertise");
-    if advertise.as_deref().is_some_and(is_wildcard) {
-        let fix = "write an address others reach this node at";
-        settings.error("node.advertise", "a wildcard cannot be advertised", fix);
-    }
-    let advertise = advertise.unwrap_or_else(|| own_address(settings, bind));
+    let advertise = advertised_host(settings).unwrap_or_else(|| own_address(settings, bind));
     let cluster = if settings.has_openlookeng_files { "hetu-state-store" } else { "dev" };
     let cluster_name = settings.words("state-store.cluster").unwrap_or(cluster.to_owned());
     if cluster_name.contains('.') {
@@ -220,6 +218,23 @@ fn node(settings: &mut Settings) -> Option<NodeConfig> {
         bind,
         advertise,
     })
+}
+
+/// `node.advertise`, an IPv6 address without its brackets.
+fn advertised_host(settings: &mut Settings) -> Option<String> {
+    let text = settings.words("node.advertise")?;
+    let fix = "write an address others reach this node at";
+    match crate::discovery::tcp_ip::SeedAddress::parse(&text) {
+        Ok(seed) if is_wildcard(&seed.host) => {
+            settings.error("node.advertise", "a wildcard cannot be advertised", fix);
+        }
+        Ok(seed) if seed.port.is_none() => return Some(seed.host),
+        Ok(_) | Err(_) => {
+            let text = "the value must be a host or an address without a port";
+            settings.error("node.advertise", text, fix);
+        }
+    }
+    Some(text)
 }
 
 fn is_wildcard(host: &str) -> bool {
@@ -496,50 +511,6 @@ fn admin(settings: &mut Settings, client: &ClientConfig, raft: &RaftConfig) -> O
     }
     let session_lifetime = settings.duration("admin.session-lifetime");
     Some(AdminConfig { bind, port, insecure, session_lifetime })
-}
-
-fn coordinator(settings: &mut Settings, node: &NodeConfig) -> Option<CoordinatorConfig> {
-    let uri = if settings.values.contains_key("coordinator.uri") {
-        settings.words("coordinator.uri")?
-    } else {
-        let takes_part = settings.neighbour_says("coordinator")
-            && settings.neighbour_says("hetu.multiple-coordinator.enabled");
-        if !takes_part {
-            return None;
-        }
-        let https = settings.neighbour_says("internal-communication.https.required");
-        let (scheme, key, default) = if https {
-            ("https", "http-server.https.port", "8443")
-        } else {
-            ("http", "http-server.http.port", "8080")
-        };
-        let host = settings.neighbour("node.internal-address").unwrap_or(&node.advertise);
-        let host = if host.contains(':') && !host.starts_with('[') {
-            format!("[{host}]")
-        } else {
-            host.to_owned()
-        };
-        format!("{scheme}://{host}:{}", settings.neighbour(key).unwrap_or(default))
-    };
-    let parsed = reqwest::Url::parse(&uri)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
-    let Some(url) = parsed else {
-        settings.error("coordinator.uri", "not an HTTP address", "write http://host:port");
-        return None;
-    };
-    if url.scheme() == "https" {
-        let fix = "use the coordinator's HTTP port";
-        settings.find(Severity::Error, "coordinator.uri", Problem::Unsupported, fix);
-        return None;
-    }
-    Some(CoordinatorConfig {
-        host: url.host_str().unwrap_or_default().to_owned(),
-        port: url.port_or_known_default().unwrap_or(80),
-        uri: uri.trim_end_matches('/').to_owned(),
-        check_interval: settings.duration("coordinator.check-interval"),
-        check_timeout: settings.duration("coordinator.check-timeout"),
-    })
 }
 
 fn log(settings: &Settings) -> LogConfig {

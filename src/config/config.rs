@@ -29,6 +29,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The coordinator beside this node, when there is one to register.
     pub coordinator: Option<CoordinatorConfig>,
+    /// `coordinator.check-timeout`, by which a leader judges the coordinators of other nodes too.
+    pub coordinator_check_timeout: Duration,
     /// Logs.
     pub log: LogConfig,
 }
@@ -250,6 +252,8 @@ pub struct CoordinatorConfig {
     pub host: String,
     /// Port of the record.
     pub port: u16,
+    /// What `coordinator.ca-file` holds; `None`: an HTTPS coordinator's certificate is not checked.
+    pub ca_certificates: Option<Vec<u8>>,
     /// `coordinator.check-interval`.
     pub check_interval: Duration,
     /// `coordinator.check-timeout`.

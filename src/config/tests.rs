@@ -72,3 +72,44 @@ fn an_embedding_neighbour_stops_the_start() {
     assert!(found.contains("error SK0011 etc/config.properties:1"), "{found}");
     assert!(found.contains("warning SK0011 etc/config.properties:2"), "{found}");
 }
+
+/// The coordinator that a node with these neighbour's files asks: URI, host and port.
+fn coordinator(config: &str, node: &str) -> Option<(String, String, u16)> {
+    let temp = tempfile::tempdir().unwrap();
+    let config = format!("coordinator=true\nhetu.multiple-coordinator.enabled=true\n{config}");
+    std::fs::write(temp.path().join("config.properties"), config).unwrap();
+    std::fs::write(temp.path().join("node.properties"), node).unwrap();
+    let options = super::LoadOptions { etc_dir: temp.path().into(), ..Default::default() };
+    let found = super::load(&options).unwrap().config.coordinator;
+    found.map(|found| (found.uri, found.host, found.port))
+}
+
+#[test]
+fn the_neighbours_files_say_where_its_coordinator_answers() {
+    let node = "node.internal-address=c1\n";
+    for (config, uri) in [
+        ("", "http://c1:8080"),
+        ("http-server.http.port=90\nhttp-server.https.enabled=true", "http://c1:90"),
+        ("internal-communication.https.required=true", "https://c1:8443"),
+        (
+            "http-server.http.enabled=false\nhttp-server.https.enabled=true\n\
+             http-server.https.port=7778",
+            "https://c1:7778",
+        ),
+    ] {
+        assert_eq!(coordinator(config, node).map(|found| found.0).as_deref(), Some(uri));
+    }
+    let v6 = ("http://[2001:db8::1]:8080".to_owned(), "[2001:db8::1]".to_owned(), 8080);
+    assert_eq!(coordinator("", "node.internal-address=2001:db8::1"), Some(v6));
+}
+
+#[test]
+fn a_coordinator_without_http_that_others_look_for_by_http_is_told() {
+    let found = findings(&[(
+        "config.properties",
+        "coordinator=true\nhetu.multiple-coordinator.enabled=true\n\
+         http-server.http.enabled=false\nhttp-server.https.enabled=true\n",
+    )]);
+    assert!(found.contains("warning SK0011 etc/config.properties:3"), "{found}");
+    assert!(found.contains("internal-communication.https.required=true"), "{found}");
+}

@@ -141,12 +141,11 @@ impl Node {
         let config = Arc::new(config);
         let terms =
             Terms::new(&config.node.cluster_name, config.raft.bootstrap_expect, &config.discovery);
-        let client_address = format!("{}:{}", description.client_host, description.client_port);
         let responder = PeerResponder::new(
             data_dir.clone(),
             terms,
             description.raft_address.to_string(),
-            client_address,
+            settings::client_address(&description),
         );
         let (discovery, for_source) = (config.discovery.clone(), responder.clone());
         let runtime = tokio::runtime::Handle::current();

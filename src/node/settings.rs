@@ -11,37 +11,34 @@ use statekeeper_machine::{
 
 use crate::bootstrap;
 use crate::config::{self, Config, CpConfig, LimitsConfig, MapConfig};
+use crate::discovery::tcp_ip::SeedAddress;
 use crate::raft::{Founding, RaftSettings};
 use crate::storage::Identity;
 
 /// A connection must say who it is within this time; real clients do so in one round trip.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The default of `coordinator.check-timeout`.
-const COORDINATOR_CHECK_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// This node as others and clients reach it.
 pub(super) fn description(config: &Config, identity: &Identity) -> NodeDescription {
-    let host = bracketed(&config.node.advertise);
     NodeDescription {
         node: NodeId(identity.node_id),
         member: MemberUuid(identity.member_uuid.as_u128()),
         client_host: config.client.advertise_host.as_str().into(),
         client_port: config.client.advertise_port,
-        raft_address: format!("{host}:{}", config.raft.port).into(),
-        admin_address: format!(
-            "{}:{}",
-            bracketed(&config.admin.bind.to_string()),
-            config.admin.port
-        )
-        .into(),
+        raft_address: address(&config.node.advertise, config.raft.port).into(),
+        admin_address: address(&config.admin.bind.to_string(), config.admin.port).into(),
         version: env!("CARGO_PKG_VERSION").into(),
     }
 }
 
-/// An IPv6 address in brackets, so that a port can follow it.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+/// Where clients reach a node, as seeds and announcements have it.
+pub(super) fn client_address(node: &NodeDescription) -> String {
+    address(&node.client_host, node.client_port)
+}
+
+/// Host and port, IPv6 in brackets.
+fn address(host: &str, port: u16) -> String {
+    SeedAddress { host: host.to_owned(), port: Some(port) }.to_string()
 }
 
 /// What every endpoint of this node is told.
@@ -82,7 +79,6 @@ pub(super) fn bytes(limit: u64) -> usize {
 /// What replication is told.
 pub(super) fn raft(config: &Config) -> RaftSettings {
     let raft = &config.raft;
-    let check_timeout = config.coordinator.as_ref().map(|own| own.check_timeout);
     RaftSettings {
         heartbeat_interval: raft.heartbeat_interval,
         election_timeout: raft.election_timeout,
@@ -92,7 +88,7 @@ pub(super) fn raft(config: &Config) -> RaftSettings {
         operation_timeout: config.client.operation_timeout,
         member_timeout: config.client.member_timeout,
         // A leader without a coordinator of its own judges those of others all the same.
-        coordinator_check_timeout: check_timeout.unwrap_or(COORDINATOR_CHECK_TIMEOUT),
+        coordinator_check_timeout: config.coordinator_check_timeout,
         state_bytes_max: config.limits.state_bytes_max,
         slow_apply: config.log.slow_apply,
     }

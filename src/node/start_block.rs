@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use statekeeper_machine::NodeDescription;
 
+use super::settings;
 use crate::config::{Config, Discovery};
 use crate::seed;
 use crate::storage::Identity;
@@ -18,10 +19,7 @@ pub(super) fn start_block(config: &Config, identity: &Identity, node: &NodeDescr
     let bind = config.node.bind;
     lines.add(
         "clients",
-        &format!(
-            "{bind} port {}, as {}:{}",
-            config.client.port, node.client_host, node.client_port
-        ),
+        &format!("{bind} port {}, as {}", config.client.port, settings::client_address(node)),
     );
     lines.add("raft", &format!("{bind} port {}, as {}", config.raft.port, node.raft_address));
     lines.add("admin", &format!("http://{}", node.admin_address));

@@ -26,6 +26,8 @@ const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:
 const PROGRAMS: [Need; 9] = [
     // Network namespaces, for cut-off nodes and multicast.
     Need { probe: &["ip", "-Version"], package: "iproute2" },
+    // Clients behind a translated address.
+    Need { probe: &["nft", "--version"], package: "nftables" },
     Need { probe: &["java", "-version"], package: "default-jdk-headless" },
     Need { probe: &["javac", "-version"], package: "default-jdk-headless" },
     Need { probe: &["mvn", "--version"], package: "maven" },

@@ -80,7 +80,9 @@ impl Server {
         let address = listener.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
         let task = tokio::spawn(admin::serve(listener, context, stop.clone()));
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        // Several tests of one process come by here.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
         Self { sequencer, address, failure, http, stop, task }
     }
 

@@ -4,6 +4,7 @@
 //! many connections, exact bytes, cut networks or damaged disks.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod addresses;
 mod bystander;
 mod damage;
 mod disk;

@@ -5,6 +5,7 @@
 //! small HTTP servers stand in for coordinators, which is the one stand-in.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod addresses;
 mod bootstrap;
 mod coordinator;
 mod discovery_service;
@@ -12,6 +13,7 @@ mod hadoop;
 mod hdfs;
 mod multicast;
 mod published;
+mod record_watch;
 mod refusals;
 mod restarts;
 mod seed_conformance;

@@ -3,6 +3,7 @@
 
 use crate::support::cluster::{CLUSTER_NAME, Cluster};
 use crate::support::files::write_file;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// `etc/state-store.properties`; the blanks behind `tcp-ip` and the comment are published so.
 const STATE_STORE: &str = concat!(
@@ -19,35 +20,71 @@ const FILESYSTEM: &str = "fs.client.type=local\n";
 /// `etc/config.properties` of a coordinator; the one change is the embedded store.
 const COORDINATOR: &str = "coordinator=true
 node-scheduler.include-coordinator=true
-http-server.http.port=@HTTP_PORT@
+@HTTP_SERVER@
 query.max-memory=50GB
 query.max-memory-per-node=10GB
 discovery-server.enabled=true
-discovery.uri=http://127.0.0.1:@HTTP_PORT@
+discovery.uri=@URI@
 hetu.multiple-coordinator.enabled=@MULTIPLE@
 hetu.embedded-state-store.enabled=false
 ";
+/// How a coordinator is told to answer by HTTP, and by nothing but HTTPS.
+const HTTP: &str = "http-server.http.port=@HTTP_PORT@";
+const HTTPS: &str = "http-server.http.enabled=false
+http-server.https.enabled=true
+http-server.https.port=@HTTP_PORT@
+http-server.https.keystore.path=etc/keystore.p12
+http-server.https.keystore.key=changeit
+internal-communication.https.required=true";
 const WORKER: &str = "coordinator=false
 http-server.http.port=8081
 query.max-memory=50GB
-discovery.uri=http://127.0.0.1:8090
+discovery.uri=@URI@
 hetu.embedded-state-store.enabled=false
 ";
 const NODE: &str = "node.environment=openlookeng
 node.id=ffffffff-ffff-ffff-ffff-ffffffffffff
 node.data-dir=/opt/openlookeng/data
-node.internal-address=127.0.0.1
+node.internal-address=@ADDRESS@
 ";
 
 /// What runs beside a node.
 #[derive(Clone, Copy)]
 pub(crate) enum Neighbour {
-    /// A worker.
+    /// A worker, told of some coordinator.
     Worker,
-    /// A coordinator at this port, one of several.
-    Coordinator(u16),
-    /// A coordinator at this port that knows of no other.
-    LoneCoordinator(u16),
+    /// A worker, told of this coordinator.
+    WorkerOf(SocketAddr),
+    /// A coordinator, one of several.
+    Coordinator(SocketAddr),
+    /// A coordinator that speaks HTTPS alone, one of several.
+    HttpsCoordinator(SocketAddr),
+    /// A coordinator that knows of no other.
+    LoneCoordinator(SocketAddr),
+}
+
+impl Neighbour {
+    /// Its `config.properties` and its own address.
+    fn files(self) -> (String, IpAddr) {
+        let worker = |of: SocketAddr| {
+            (WORKER.replace("@URI@", &format!("http://{of}")), Ipv4Addr::LOCALHOST.into())
+        };
+        let coordinator = |at: SocketAddr, scheme: &str, multiple: bool| {
+            let config = COORDINATOR
+                .replace("@HTTP_SERVER@", if scheme == "https" { HTTPS } else { HTTP })
+                .replace("@HTTP_PORT@", &at.port().to_string())
+                .replace("@URI@", &format!("{scheme}://{at}"))
+                .replace("@MULTIPLE@", &multiple.to_string());
+            (config, at.ip())
+        };
+        match self {
+            Neighbour::Worker => worker(SocketAddr::from((Ipv4Addr::LOCALHOST, 8090))),
+            Neighbour::WorkerOf(address) => worker(address),
+            Neighbour::Coordinator(address) => coordinator(address, "http", true),
+            Neighbour::HttpsCoordinator(address) => coordinator(address, "https", true),
+            Neighbour::LoneCoordinator(address) => coordinator(address, "http", false),
+        }
+    }
 }
 
 /// Puts the published files in place of the harness's own; more lines go to
@@ -62,19 +99,10 @@ pub(crate) fn write(cluster: &Cluster, i: usize, neighbour: Neighbour, seed_stor
             .replace("@PORT@", &site.ports.client.to_string())
             .replace("@SEED_DIR@", &seed_dir)
     };
-    let config = match neighbour {
-        Neighbour::Worker => WORKER.to_owned(),
-        Neighbour::Coordinator(port) => coordinator(port, true),
-        Neighbour::LoneCoordinator(port) => coordinator(port, false),
-    };
+    let (config, address) = neighbour.files();
     write_file(&etc, "state-store.properties", &fill(STATE_STORE));
     write_file(&etc, "seed-store.properties", &format!("{}{seed_store}", fill(SEED_STORE)));
     write_file(&etc, "filesystem/local-config-default.properties", FILESYSTEM);
     write_file(&etc, "config.properties", &config);
-    write_file(&etc, "node.properties", NODE);
-}
-
-fn coordinator(port: u16, multiple: bool) -> String {
-    let port = port.to_string();
-    COORDINATOR.replace("@HTTP_PORT@", &port).replace("@MULTIPLE@", &multiple.to_string())
+    write_file(&etc, "node.properties", &NODE.replace("@ADDRESS@", &address.to_string()));
 }

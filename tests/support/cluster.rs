@@ -9,7 +9,7 @@ use super::{http, tail, wait_for, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -46,17 +46,26 @@ enum Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Networks {
-    Loopback,
+    Loopback(IpAddr),
     /// A namespace for each node; between nodes another network than to clients.
     Apart,
+    /// As `Apart`, and every node goes by a name.
+    Named,
+    /// As `Apart`, and the node listens between the nodes only: clients reach another address and
+    /// another port, which are translated.
+    Translated,
     /// A namespace for each node and one network for everything.
     Flat,
 }
 
+/// What clients use with `Networks::Translated`.
+const TRANSLATED_PORT: u16 = 15701;
+
 impl Plan {
     /// So many nodes on the loopback address that know each other's addresses.
     pub(crate) fn of(size: usize) -> Plan {
-        let (discovery, networks) = (Kind::StaticSeeds, Networks::Loopback);
+        let networks = Networks::Loopback(Ipv4Addr::LOCALHOST.into());
+        let discovery = Kind::StaticSeeds;
         let (settings, environment) = (Vec::new(), Vec::new());
         Plan { size, settings, environment, discovery, networks }
     }
@@ -91,12 +100,34 @@ impl Plan {
         self
     }
 
+    /// The nodes live on the loopback address of IPv6.
+    pub(crate) fn on_ipv6(mut self) -> Plan {
+        self.networks = Networks::Loopback(Ipv6Addr::LOCALHOST.into());
+        self
+    }
+
+    /// As `in_namespaces`; nodes are told of each other by names, `Cluster::move_named` moves one.
+    pub(crate) fn with_names(mut self) -> Plan {
+        self.networks = Networks::Named;
+        self
+    }
+
+    /// As `in_namespaces`; clients reach the nodes at addresses that are translated.
+    pub(crate) fn behind_translation(mut self) -> Plan {
+        self.networks = Networks::Translated;
+        self
+    }
+
     /// Folders and files of a cluster none of whose nodes runs.
     pub(crate) fn prepare(&self) -> Cluster {
         let pass = gate::shared();
         let dir = tempfile::tempdir().unwrap();
-        let network =
-            (self.networks != Networks::Loopback).then(|| Network::new(self.size + SPARE_HOSTS));
+        let network = match self.networks {
+            Networks::Loopback(_) => None,
+            Networks::Apart | Networks::Named | Networks::Translated | Networks::Flat => {
+                Some(Network::new(self.size + SPARE_HOSTS))
+            }
+        };
         let discovery = match self.discovery {
             Kind::StaticSeeds => Discovery::StaticSeeds,
             Kind::SeedDirectory => Discovery::SeedDirectory(dir.path().join("seeds")),
@@ -118,6 +149,9 @@ impl Plan {
             cluster.nodes.push(Node { site, process: None });
         }
         (0..self.size).for_each(|i| cluster.write_files(i, &cluster.sites()));
+        if self.networks == Networks::Named {
+            cluster.write_names();
+        }
         cluster
     }
 
@@ -137,8 +171,12 @@ impl Plan {
     }
 }
 
-/// Hosts for nodes that are added later and for clients.
-const SPARE_HOSTS: usize = 1;
+fn name_of(i: usize) -> String {
+    format!("node-{i}.statekeeper.test")
+}
+
+/// Hosts for nodes that are added later, for clients and for coordinators.
+const SPARE_HOSTS: usize = 2;
 
 struct Node {
     site: Site,
@@ -376,6 +414,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// Gives a node that goes by a name another address among the nodes, which the others learn
+    /// from the name alone.
+    pub(crate) fn move_named(&mut self, i: usize) {
+        self.nodes[i].site.peer_host = self.network().move_peer(i);
+        self.write_names();
+    }
+
+    fn write_names(&self) {
+        let names = self.nodes.iter().enumerate();
+        let names: Vec<_> = names.map(|(i, node)| (name_of(i), node.site.peer_host)).collect();
+        self.network().name(&names);
+    }
+
     /// Files for one more node, which does not run yet; the others' files stay as they are.
     pub(crate) fn add_site(&mut self) -> usize {
         let i = self.nodes.len();
@@ -428,16 +479,25 @@ impl Cluster {
     fn make_site(&self, i: usize) -> Site {
         let home = self.dir.path().join(format!("node-{i}"));
         fs::create_dir_all(&home).unwrap();
-        let Some(network) = &self.network else { return Site::on_loopback(home) };
+        let network = match (self.networks, &self.network) {
+            (Networks::Loopback(host), _) => return Site::on_loopback(host, home),
+            (_, network) => network.as_ref().expect("a cluster in namespaces"),
+        };
         let host = network.client_host(i);
-        let apart = self.networks == Networks::Apart;
-        Site {
+        let site = Site {
             host,
-            peer_host: if apart { network.peer_host(i) } else { host },
+            peer_host: if self.networks == Networks::Flat { host } else { network.peer_host(i) },
             ports: USUAL_PORTS,
+            name: (self.networks == Networks::Named).then(|| name_of(i)),
+            translated: (self.networks == Networks::Translated).then_some(TRANSLATED_PORT),
             namespace: Some(network.namespace(i)),
             home,
+        };
+        if site.translated.is_some() {
+            let listens = SocketAddr::new(site.peer_host, site.ports.client.0);
+            network.forward(i, site.client_address(), listens);
         }
+        site
     }
 
     fn write_files(&self, i: usize, all: &[Site]) {

@@ -60,7 +60,7 @@ fn state_store(site: &Site, cluster: &str, all: &[Site], discovery: &Discovery) 
         site.ports.client
     );
     if *discovery == Discovery::StaticSeeds {
-        let seeds: Vec<String> = all.iter().map(|site| site.client_address().to_string()).collect();
+        let seeds: Vec<String> = all.iter().map(Site::advertised).collect();
         text.push_str(&format!("hazelcast.discovery.tcp-ip.seeds={}\n", seeds.join(",")));
     }
     text
@@ -78,16 +78,20 @@ fn ours(site: &Site, size: usize, discovery: &Discovery, settings: &[(String, St
     let mut text = format!(
         "node.advertise={}\nclient.advertise={}\nraft.port={}\nadmin.port={}\n\
          storage.data-dir={}\n",
-        site.peer_host,
-        site.client_address(),
+        site.name.clone().unwrap_or_else(|| site.peer_host.to_string()),
+        site.advertised(),
         site.ports.raft,
         site.ports.admin,
         site.data().display()
     );
-    if site.namespace.is_some() {
-        text.push_str(&format!("admin.bind={}\nadmin.insecure=true\n", site.host));
-    } else {
+    text.push_str(&format!("admin.bind={}\n", site.host));
+    if site.namespace.is_none() {
         text.push_str(&format!("node.bind={}\n", site.host));
+    } else {
+        text.push_str("admin.insecure=true\n");
+        if site.translated.is_some() {
+            text.push_str(&format!("node.bind={}\n", site.peer_host));
+        }
     }
     if *discovery != Discovery::StaticSeeds {
         text.push_str(&format!("raft.bootstrap-expect={size}\n"));

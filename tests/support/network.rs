@@ -2,17 +2,20 @@
 //! one to clients and to the test itself. A node can so be cut off from the others, in silence as
 //! a dead switch does it, while its clients still reach it.
 //!
-//! Needs root and iproute2, which the test command installs. Everything is removed when dropped;
-//! what a killed run left behind is removed by the next.
+//! Needs root, iproute2 and nftables, which the test command installs. Everything is removed when
+//! dropped; what a killed run left behind is removed by the next.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Host part of the test's own address on the clients' bridge.
 const OWN_HOST: u8 = 254;
 const NAME_PREFIX: &str = "sktest";
+/// What a move adds to the host part of an address.
+const MOVED: u8 = 100;
 
 /// One host's network.
 #[derive(Clone, Debug)]
@@ -103,6 +106,45 @@ impl Network {
         ip(&format!("link set {} nomaster", self.outer("peer", host)));
     }
 
+    /// Translates what comes to a host from clients at the first port to where its node listens.
+    pub(crate) fn forward(&self, host: usize, from: SocketAddr, to: SocketAddr) {
+        let rules = format!(
+            "add table ip sk\n\
+             add chain ip sk in {{ type nat hook prerouting priority -100; }}\n\
+             add rule ip sk in ip daddr {} tcp dport {} dnat to {to}\n",
+            from.ip(),
+            from.port()
+        );
+        let mut nft = Command::new("nft");
+        let status = self.namespace(host).wrap(nft.arg(rules)).status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "nft, which cargo xtask test installs"
+        );
+    }
+
+    /// Gives names to addresses, for programs that are started on these hosts from now on and, when
+    /// they change, for those that run: each host's own `/etc/hosts`.
+    pub(crate) fn name(&self, names: &[(String, IpAddr)]) {
+        let lines: Vec<String> = names.iter().map(|(name, at)| format!("{at} {name}")).collect();
+        for host in 0..self.hosts {
+            let folder = names_of(&self.namespace(host).name);
+            fs::create_dir_all(&folder).unwrap();
+            // In place: a running program sees this very file in the place of its own.
+            let own = "127.0.0.1 localhost\n::1 localhost\n";
+            fs::write(folder.join("hosts"), format!("{own}{}\n", lines.join("\n"))).unwrap();
+        }
+    }
+
+    /// Gives a host another address among the hosts; what was under way to the old one is lost.
+    pub(crate) fn move_peer(&self, host: usize) -> IpAddr {
+        let Namespace { name } = self.namespace(host);
+        let new = Ipv4Addr::new(10, 213, self.subnet + 1, host_number(host) + MOVED);
+        ip(&format!("-n {name} addr del {}/24 dev peer", self.peer_host(host)));
+        ip(&format!("-n {name} addr add {new}/24 dev peer"));
+        new.into()
+    }
+
     /// Undoes the cut.
     pub(crate) fn heal(&self, host: usize) {
         ip(&format!("link set {} master {}", self.outer("peer", host), self.peer_bridge()));
@@ -126,11 +168,21 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         for host in 0..self.hosts {
-            try_ip(&format!("netns del {}", self.namespace(host).name));
+            remove(&self.namespace(host).name);
         }
         try_ip(&format!("link del {}", self.client_bridge()));
         try_ip(&format!("link del {}", self.peer_bridge()));
     }
+}
+
+/// Where `ip netns exec` finds files that take the place of those in `/etc`.
+fn names_of(namespace: &str) -> PathBuf {
+    Path::new("/etc/netns").join(namespace)
+}
+
+fn remove(namespace: &str) {
+    try_ip(&format!("netns del {namespace}"));
+    let _ = fs::remove_dir_all(names_of(namespace));
 }
 
 fn host_number(host: usize) -> u8 {
@@ -157,7 +209,7 @@ fn remove_leftovers() {
         let name = line.split_whitespace().next().unwrap_or_default();
         let id = name.strip_prefix(NAME_PREFIX).and_then(|rest| rest.strip_prefix('-'));
         if id.is_some_and(gone) {
-            try_ip(&format!("netns del {name}"));
+            remove(name);
         }
     }
     for line in try_ip("-o link show type bridge").lines() {

@@ -68,6 +68,15 @@ pub(crate) fn hadoop() -> Command {
     program("3.3.6", &sources, "MiniHdfs", &HADOOP)
 }
 
+/// The command that starts the stand-in for a coordinator.
+pub(crate) fn coordinator() -> Command {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openlookeng/java");
+    let classes = compile("jdk", &sources, "Coordinator", &[]);
+    let mut command = Command::new("java");
+    command.args(JVM_FLAGS).arg("-cp").arg(classes).arg("Coordinator");
+    command
+}
+
 fn java(version: &str, sources: &Path, main: &str, libraries: &[&str]) -> Command {
     let client = format!("hazelcast-{version}");
     let jars: Vec<&str> = [&*client].into_iter().chain(libraries.iter().copied()).collect();

@@ -2,7 +2,7 @@
 
 use super::network::Namespace;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -41,6 +41,11 @@ pub(crate) struct Site {
     pub(crate) peer_host: IpAddr,
     /// Its ports.
     pub(crate) ports: Ports,
+    /// What its peers and clients are told instead of its addresses.
+    pub(crate) name: Option<String>,
+    /// The port that clients use, where it is not the one on which the node listens: then the node
+    /// listens at `peer_host` alone, and what comes to `host` is translated.
+    pub(crate) translated: Option<u16>,
     /// Its own network, if it has one.
     pub(crate) namespace: Option<Namespace>,
     /// Its folder: `etc`, `data` and `log`.
@@ -48,17 +53,25 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A site on the loopback address with ports that were free a moment ago.
-    pub(crate) fn on_loopback(home: PathBuf) -> Site {
-        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    /// A site on a loopback address with ports that were free a moment ago.
+    pub(crate) fn on_loopback(host: IpAddr, home: PathBuf) -> Site {
         let ports =
             Ports { client: ClientPort(free_port()), raft: free_port(), admin: free_port() };
-        Site { host, peer_host: host, ports, namespace: None, home }
+        let (name, translated) = (None, None);
+        Site { host, peer_host: host, ports, name, translated, namespace: None, home }
     }
 
     /// Where clients connect to.
     pub(crate) fn client_address(&self) -> SocketAddr {
-        SocketAddr::new(self.host, self.ports.client.0)
+        SocketAddr::new(self.host, self.translated.unwrap_or(self.ports.client.0))
+    }
+
+    /// What clients and seed lists are told.
+    pub(crate) fn advertised(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name}:{}", self.client_address().port()),
+            None => self.client_address().to_string(),
+        }
     }
 
     /// Where the admin API answers.
@@ -91,7 +104,8 @@ fn free_port() -> u16 {
     for _ in 0..span {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST_PORT + (start.wrapping_add(step)) % span;
-        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+        // Of both families.
+        if TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok() {
             return port;
         }
     }
