@@ -57,6 +57,12 @@ impl CoordinatorCheck {
         }
     }
 
+    /// Asks once, within a time; gives why there is no answer, or no good one.
+    pub async fn ask(&self, patience: Duration) -> Result<(), reqwest::Error> {
+        let request = self.client.get(format!("{}/v1/info", self.config.uri)).timeout(patience);
+        request.send().await?.error_for_status().map(|_| ())
+    }
+
     async fn check_once(&self) {
         let asked = Instant::now();
         // A hanging answer must not outlive the silence that is allowed.
@@ -65,8 +71,7 @@ impl CoordinatorCheck {
             .map(|last| self.config.check_timeout.saturating_sub(asked - last))
             .unwrap_or(self.config.check_timeout)
             .max(Duration::from_millis(50));
-        let request = self.client.get(format!("{}/v1/info", self.config.uri)).timeout(patience);
-        let answered = request.send().await.is_ok_and(|answer| answer.status().is_success());
+        let answered = self.ask(patience).await.is_ok();
         let now = Instant::now();
         self.state.send_if_modified(|state| {
             let before = *state;

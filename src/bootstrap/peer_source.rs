@@ -14,7 +14,7 @@ use super::view::{Heard, HeardAt, MarkerView, View};
 use crate::config::Discovery;
 use crate::discovery::multicast::{Announcement, Multicast};
 use crate::discovery::tcp_ip::SeedAddress;
-use crate::seed::{LocalSeedDirectory, SeedDirectory};
+use crate::seed::{self, SeedDirectory};
 use futures::StreamExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,8 +62,7 @@ impl PeerSource {
             }
             Discovery::SeedDirectory(config) => {
                 let name = &responder.terms().cluster_name;
-                let directory = LocalSeedDirectory::open(&config.seed_dir, name);
-                let directory = Arc::new(directory.map_err(BootstrapError::Seed)?);
+                let directory = seed::open(config, name).map_err(BootstrapError::Seed)?;
                 let timing = SeedTiming::new(config.heartbeat, config.heartbeat_timeout);
                 let keeper = SeedKeeper::new(directory, responder.clone(), timing);
                 Ok(Self::SeedDirectory(Arc::new(keeper)))
@@ -214,7 +213,8 @@ impl Target {
             None => Heard::Unresolved,
             Some(address) => match ask(address, &Question::Ask, limit).await {
                 Ok(Answer::Node(answer)) => Heard::Node(answer),
-                Ok(Answer::Granted | Answer::Refused(_)) | Err(AskError::Foreign) => Heard::Foreign,
+                Ok(Answer::Granted | Answer::Refused(_) | Answer::Clock { .. })
+                | Err(AskError::Foreign) => Heard::Foreign,
                 Err(AskError::OtherVersion(version)) => Heard::OtherVersion(version),
                 Err(AskError::Refused) => Heard::Refused,
                 Err(AskError::Timeout | AskError::Unreachable(_)) => Heard::Silent,

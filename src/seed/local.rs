@@ -33,6 +33,20 @@ impl LocalSeedDirectory {
         Ok(Self { folder, patience: LOCK_PATIENCE })
     }
 
+    /// The folder as it is; `None` when it is absent and can be made.
+    pub fn find(seed_dir: &Path, cluster_name: &str) -> Result<Option<Self>, SeedError> {
+        let folder = seed_dir.join(cluster_name);
+        match fs::metadata(&folder) {
+            Ok(found) if found.is_dir() => Ok(Some(Self { folder, patience: LOCK_PATIENCE })),
+            Ok(_) => Err(io_error(&folder, io::ErrorKind::NotADirectory.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let above = folder.ancestors().find(|above| above.exists());
+                above.map_or(Ok(()), may_write).map(|()| None)
+            }
+            Err(error) => Err(io_error(&folder, error)),
+        }
+    }
+
     /// Waits for the lock no longer than this.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
@@ -118,6 +132,17 @@ impl SeedDirectory for LocalSeedDirectory {
             lock::lock_info(&directory.folder).map_err(|error| io_error(&directory.folder, error))
         })
     }
+
+    fn check_writable(&self) -> SeedFuture<'_, ()> {
+        self.run(|directory| may_write(&directory.folder))
+    }
+}
+
+/// Whether this user may make files in a folder.
+fn may_write(folder: &Path) -> Result<(), SeedError> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    accessat(CWD, folder, access, AtFlags::EACCESS).map_err(|error| io_error(folder, error.into()))
 }
 
 fn io_error(path: &Path, source: io::Error) -> SeedError {
@@ -251,6 +276,17 @@ mod tests {
         let error = directory.update(add("a:1")).await.unwrap_err();
         assert!(error.to_string().contains("seeds.txt"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"rO0ABX");
+    }
+
+    #[test]
+    fn whoever_only_looks_makes_no_folder() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(LocalSeedDirectory::find(temp.path(), "c").unwrap().is_none());
+        assert!(!temp.path().join("c").exists());
+        LocalSeedDirectory::open(temp.path(), "c").unwrap();
+        assert!(LocalSeedDirectory::find(temp.path(), "c").unwrap().is_some());
+        fs::write(temp.path().join("d"), "a file").unwrap();
+        assert!(LocalSeedDirectory::find(temp.path(), "d").is_err());
     }
 
     #[tokio::test]

@@ -11,15 +11,35 @@ pub use file::Seed;
 pub use local::LocalSeedDirectory;
 pub use lock::LockInfo;
 
+use crate::config::SeedDirectoryConfig;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// What a call to a seed directory gives: boxed, so that the node can hold either kind.
 pub type SeedFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SeedError>> + Send + 'a>>;
 
 /// What becomes of the seeds under the lock.
 pub type SeedChange = Box<dyn FnOnce(Vec<Seed>) -> Vec<Seed> + Send>;
+
+/// Opens the folder of a cluster, which is made when it is absent. Blocks.
+pub fn open(
+    config: &SeedDirectoryConfig,
+    cluster_name: &str,
+) -> Result<Arc<dyn SeedDirectory>, SeedError> {
+    Ok(Arc::new(LocalSeedDirectory::open(&config.seed_dir, cluster_name)?))
+}
+
+/// The same folder for whoever only looks: nothing is made, and `None` says that it is absent and
+/// can be made. Blocks.
+pub fn find(
+    config: &SeedDirectoryConfig,
+    cluster_name: &str,
+) -> Result<Option<Arc<dyn SeedDirectory>>, SeedError> {
+    let found = LocalSeedDirectory::find(&config.seed_dir, cluster_name)?;
+    Ok(found.map(|directory| -> Arc<dyn SeedDirectory> { Arc::new(directory) }))
+}
 
 /// The folder of one cluster, wherever it is kept.
 pub trait SeedDirectory: Send + Sync {
@@ -35,6 +55,10 @@ pub trait SeedDirectory: Send + Sync {
     fn rewrite_marker(&self, text: Vec<u8>) -> SeedFuture<'_, ()>;
     /// Who holds the lock.
     fn lock_info(&self) -> SeedFuture<'_, LockInfo>;
+    /// Whether this user may write here, as far as that can be told without writing.
+    fn check_writable(&self) -> SeedFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Why a seed directory cannot be used.
