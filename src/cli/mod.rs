@@ -137,10 +137,7 @@ fn ask(global: &Global, verb: impl AsyncFnOnce(Session) -> Result<(), error::Cli
 }
 
 /// Runs a verb, and tells why it ended without what was asked.
-fn run(
-    global: &Global,
-    verb: impl AsyncFnOnce(Format) -> Result<Exit, error::CliError>,
-) -> Exit {
+fn run(global: &Global, verb: impl AsyncFnOnce(Format) -> Result<Exit, error::CliError>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -164,7 +164,7 @@ fn node(reached: &Reached) -> Value {
         "node_id": node.answer.node.to_string(),
         "cluster_name": node.answer.cluster_name,
         "cluster_id": node.answer.cluster_id.map(|id| id.to_string()),
-        "round_trip_ms": ms(node.round_trip),
+        "round_trip_us": us(node.round_trip),
         "clock_ahead_ms": node.clock.map(|clock| clock.ahead_ms),
     })
 }
@@ -222,7 +222,9 @@ fn rows(look: &SeedLook, verdicts: &[Verdict]) -> Table {
     let mut table = Table::new(["LOCATION", "AGE", "OLD", "VERDICT", ""]);
     for (found, Verdict { finding, .. }) in look.seeds.iter().zip(verdicts) {
         let code = finding.code.as_ref().map_or(String::new(), |code| format!(" ({code})"));
-        let text = format!("{}{code}", finding.text);
+        // The location stands in the first column already.
+        let text = finding.text.strip_prefix(&found.seed.location).unwrap_or(&finding.text);
+        let text = format!("{}{code}", text.trim_start());
         let level = finding.level.word().to_owned();
         table.row([found.seed.location.clone(), age(found), yes(found.old), level, text]);
         if let Some(fix) = &finding.fix {
@@ -295,6 +297,10 @@ fn pruned_table(answer: &Value) -> Table {
         table.row([cell(&item["location"]), word.to_owned(), cell(&item["why"])]);
     }
     table
+}
+
+fn us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn ms(time: Duration) -> u64 {

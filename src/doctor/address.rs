@@ -103,10 +103,7 @@ pub(super) async fn reach(addresses: Vec<String>, source: AddressSource) -> Vec<
 }
 
 /// As `reach`, with one row for each text: whoever is alive there, else the first that is not.
-pub(super) async fn reach_each(
-    addresses: Vec<String>,
-    source: AddressSource,
-) -> Vec<AddressFound> {
+pub(super) async fn reach_each(addresses: Vec<String>, source: AddressSource) -> Vec<AddressFound> {
     let asked = addresses.into_iter().map(|address| async move {
         let found = reach_host(address.clone(), source).await;
         let alive = found.iter().find(|found| found.reached.is_alive()).or(found.first());

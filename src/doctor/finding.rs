@@ -58,21 +58,13 @@ impl Finding {
     }
 
     /// Something to look at.
-    pub fn warning(
-        check: &'static str,
-        text: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
+    pub fn warning(check: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Self {
         let fix = Some(fix.into());
         Self { level: Level::Warning, check, text: text.into(), fix, code: None }
     }
 
     /// Something to mend.
-    pub fn failure(
-        check: &'static str,
-        text: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
+    pub fn failure(check: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { level: Level::Failure, ..Self::warning(check, text, fix) }
     }
 
@@ -122,7 +114,6 @@ impl Counts {
 }
 
 fn is_code(word: &str) -> bool {
-    word.strip_prefix("SK").is_some_and(|digits| {
-        digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
-    })
+    word.strip_prefix("SK")
+        .is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

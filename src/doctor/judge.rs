@@ -109,5 +109,9 @@ fn cluster_serves(
 /// A time in words, short.
 fn milliseconds(time: std::time::Duration) -> String {
     let us = time.as_micros();
-    if us < 10_000 { format!("{}.{} ms", us / 1_000, us / 100 % 10) } else { format!("{} ms", us / 1_000) }
+    if us < 10_000 {
+        format!("{}.{} ms", us / 1_000, us / 100 % 10)
+    } else {
+        format!("{} ms", us / 1_000)
+    }
 }

@@ -11,6 +11,8 @@ mod judge;
 mod observations;
 mod observe;
 mod seeds;
+#[cfg(test)]
+mod tests;
 
 pub use address::{AddressFound, AddressSource, NodeFound, Reached};
 pub use finding::{Counts, Finding, Level};

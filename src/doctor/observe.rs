@@ -8,7 +8,9 @@ use super::observations::{
 };
 use super::seeds::{LockFound, SeedStore};
 use crate::bootstrap::limits::HEARD_MAX;
-use crate::config::{self, Config, CoordinatorConfig, Discovery, Loaded, MulticastConfig, Severity};
+use crate::config::{
+    self, Config, CoordinatorConfig, Discovery, Loaded, MulticastConfig, Severity,
+};
 use crate::coordinator::CoordinatorCheck;
 use crate::discovery::multicast::Multicast;
 use crate::node::{self, PortState, Process, look_at_port};
@@ -38,7 +40,8 @@ pub async fn observe(
     let config = &loaded.config;
     let (data, ports) = local(config).await;
     let admin = admin_address(config);
-    let is_down = ports.iter().any(|port| port.key == "admin.port" && port.state == PortState::Free);
+    let is_down =
+        ports.iter().any(|port| port.key == "admin.port" && port.state == PortState::Free);
     let node = async {
         if is_down {
             return NodeState::Down { address: admin.to_string() };
@@ -162,7 +165,9 @@ type Found = (Option<SeedsFound>, Option<MulticastFound>, Vec<AddressFound>);
 async fn discovery(config: &Config) -> Found {
     match &config.discovery {
         Discovery::None => (None, None, Vec::new()),
-        Discovery::StaticSeeds(list) => (None, None, reach(list.clone(), AddressSource::List).await),
+        Discovery::StaticSeeds(list) => {
+            (None, None, reach(list.clone(), AddressSource::List).await)
+        }
         Discovery::SeedDirectory(_) => {
             let seeds = seeds(config).await;
             let locations = match &seeds.state {
@@ -184,9 +189,8 @@ async fn discovery(config: &Config) -> Found {
 
 async fn seeds(config: &Config) -> SeedsFound {
     let directory = SeedStore::directory_of(config).unwrap_or_default();
-    let refused = |error: &dyn std::error::Error| {
-        SeedsState::Refused(Finding::from_error("seeds", error))
-    };
+    let refused =
+        |error: &dyn std::error::Error| SeedsState::Refused(Finding::from_error("seeds", error));
     let for_find = config.clone();
     let found = tokio::task::spawn_blocking(move || SeedStore::find(&for_find)).await;
     let state = match found {

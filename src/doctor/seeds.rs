@@ -124,7 +124,8 @@ impl SeedStore {
     pub async fn look(&self) -> Result<SeedLook, SeedError> {
         let seeds = self.directory.read().await?;
         let now_ms = now_ms();
-        let seeds = seeds.into_iter().map(|seed| SeedFound::at(seed, now_ms, self.heartbeat_timeout));
+        let seeds =
+            seeds.into_iter().map(|seed| SeedFound::at(seed, now_ms, self.heartbeat_timeout));
         Ok(SeedLook {
             directory: self.path.clone(),
             cluster_name: self.cluster_name.clone(),

@@ -65,9 +65,7 @@ pub enum PortState {
 pub fn look_at_port(ip: IpAddr, port: u16) -> PortState {
     match bind(SocketAddr::new(ip, port)) {
         Ok(_) => PortState::Free,
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            PortState::Held(holder_of(port))
-        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => PortState::Held(holder_of(port)),
         Err(error) => PortState::Refused(error.to_string()),
     }
 }

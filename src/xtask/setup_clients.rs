@@ -14,7 +14,7 @@ const JAVA_CLIENTS: [&str; 4] = ["5.1", "4.2.8", "5.3.8", "5.7.0"];
 const GSON: &str = "com.google.code.gson:gson:2.11.0";
 /// Named with its version, so that no other one is looked for.
 const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
-const PROGRAMS: [Need; 8] = [
+const PROGRAMS: [Need; 9] = [
     // Network namespaces, for cut-off nodes and multicast.
     Need { probe: &["ip", "-Version"], package: "iproute2" },
     Need { probe: &["java", "-version"], package: "default-jdk-headless" },
@@ -23,6 +23,8 @@ const PROGRAMS: [Need; 8] = [
     Need { probe: &["python3", "-m", "ensurepip", "--version"], package: "python3-venv" },
     // For the allocator's own build.
     Need { probe: &["make", "--version"], package: "make" },
+    // A clock that is wrong, for one process.
+    Need { probe: &["faketime", "--version"], package: "faketime" },
     Need { probe: &["node", "--version"], package: "nodejs" },
     Need { probe: &["npm", "--version"], package: "npm" },
 ];

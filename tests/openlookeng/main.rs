@@ -7,10 +7,13 @@
 
 mod coordinator;
 mod discovery_service;
+mod doctor;
 mod multicast;
 mod published;
 mod refusals;
 mod restarts;
 mod seed_directory;
+mod seed_verbs;
 #[path = "../support/mod.rs"]
 mod support;
+mod verbs;

@@ -29,7 +29,9 @@ pub(super) fn configuration(seen: &Observations) -> Vec<Finding> {
 pub(super) fn data(data: &DataFound, node: &NodeState) -> Vec<Finding> {
     let path = data.path.display();
     let place = match &data.state {
-        DataState::Absent => Finding::ok(DATA, format!("{path} is absent; the first start makes it")),
+        DataState::Absent => {
+            Finding::ok(DATA, format!("{path} is absent; the first start makes it"))
+        }
         DataState::Refused(why) => {
             let (text, fix) = why
                 .split_once("; ")
@@ -47,7 +49,8 @@ pub(super) fn data(data: &DataFound, node: &NodeState) -> Vec<Finding> {
             Finding::ok(DATA, format!("{path} belongs to no node yet, {}", used(holder)))
         }
         DataState::There { node: Some(there), cluster_id, holder } => {
-            let cluster = cluster_id.map_or("no cluster yet".to_owned(), |id| format!("cluster {id}"));
+            let cluster =
+                cluster_id.map_or("no cluster yet".to_owned(), |id| format!("cluster {id}"));
             let text = format!("{path} of node {there}, {cluster}, {}", used(holder));
             match (holder, node) {
                 (Some(_), NodeState::Down { .. }) => {
@@ -171,9 +174,8 @@ fn running(node: &NodeUp, seen: &Observations) -> Vec<Finding> {
     }
     let mut findings = vec![standing(node)];
     let single = node.voters == 1 && seen.expect == 1;
-    let told = |name: &str| {
-        TOLD_OTHERWISE.contains(&name) || (single && name == "no-failure-tolerated")
-    };
+    let told =
+        |name: &str| TOLD_OTHERWISE.contains(&name) || (single && name == "no-failure-tolerated");
     for alarm in node.alarms.iter().filter(|alarm| !told(&alarm.name)) {
         let (what, fix) = alarm.detail.split_once(": ").unwrap_or((&alarm.detail, "look at it"));
         findings.push(Finding::warning("alarm", format!("{}: {what}", alarm.name), fix));
@@ -273,11 +275,13 @@ fn lock_finding(lock: &LockFound) -> Finding {
     match lock {
         LockFound::Free => Finding::ok(SEEDS, "the lock is free"),
         LockFound::Held { holder, .. } => {
-            let text = format!("the lock is kept by {holder} without a pause: nobody else can write");
+            let text =
+                format!("the lock is kept by {holder} without a pause: nobody else can write");
             Finding::failure(SEEDS, text, "find and stop that process").coded("SK0022")
         }
         LockFound::LeftBehind { holder } => {
-            let text = format!("the lock was left behind by {holder}; the next writer takes it over");
+            let text =
+                format!("the lock was left behind by {holder}; the next writer takes it over");
             Finding::ok(SEEDS, text)
         }
         LockFound::Unknown(why) => {

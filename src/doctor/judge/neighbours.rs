@@ -38,7 +38,10 @@ fn missing(found: &AddressFound, text: String, expected: &Expected) -> Finding {
     let own = found.address.eq_ignore_ascii_case(&expected.own_address);
     let fix = match (&found.reached, own) {
         (_, true) if !expected.own_runs => {
-            return Finding::ok(ADDRESS, format!("{text}; it is this node's own, which does not run"));
+            return Finding::ok(
+                ADDRESS,
+                format!("{text}; it is this node's own, which does not run"),
+            );
         }
         (_, true) => {
             let fix = "correct client.advertise or node.bind: others cannot reach this node either";
@@ -103,9 +106,10 @@ fn node_finding(
                        empty data directory";
             Finding::failure(ADDRESS, text, fix)
         }
-        (Some(_), _) => {
-            Finding::ok(ADDRESS, format!("{address} is node {id} of the cluster, answers in {time}"))
-        }
+        (Some(_), _) => Finding::ok(
+            ADDRESS,
+            format!("{address} is node {id} of the cluster, answers in {time}"),
+        ),
         (None, _) if answer.expect != expected.expect => expect_differs(address, answer, expected),
         (None, _) => {
             let text = format!("{address} is node {id} without a cluster yet, answers in {time}");
@@ -158,9 +162,9 @@ pub(super) fn clocks(addresses: &[AddressFound], expected: &Expected) -> Vec<Fin
         most_ms = most_ms.max(ms);
         if ms.saturating_sub(uncertain_ms) >= CLOCK_DIFFERENCE_MS_MAX {
             let side = if clock.ahead_ms > 0 { "ahead of" } else { "behind" };
-            let text =
-                format!("node {id} at {address} is {ms} ms {side} this machine's clock");
-            let fix = "let both follow one time server: seeds and logs are compared by their clocks";
+            let text = format!("node {id} at {address} is {ms} ms {side} this machine's clock");
+            let fix =
+                "let both follow one time server: seeds and logs are compared by their clocks";
             findings.push(Finding::warning(CLOCK, text, fix));
         }
     }
