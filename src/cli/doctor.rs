@@ -91,7 +91,7 @@ async fn ask_node(address: SocketAddr, global: &Global) -> NodeState {
 
 async fn node_up(api: &Api, address: SocketAddr) -> Result<NodeUp, CliError> {
     let info = api.ask(&Ask::get(["info"])).await?;
-    let discovery = api.ask(&Ask::get(["discovery"])).await?;
+    let discovery = api.ask(&Ask::get(["discovery"]).with("consistency", "local")).await?;
     let here = api.ask(&Ask::get(["cluster"]).with("consistency", "local")).await?;
     // The leader alone knows who answers.
     let look = status::look(api).await?;

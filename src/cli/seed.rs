@@ -16,7 +16,6 @@ use crate::doctor::{
     AddressFound, Expected, Finding, Judged, Level, LockFound, MarkerFound, Reached, SeedFound,
     SeedLook, SeedStore, Sorted, address_finding,
 };
-use crate::seed::SeedError;
 
 const SEEDS: &str = "seeds";
 
@@ -81,11 +80,11 @@ async fn find(config: &Config) -> Result<SeedStore, CliError> {
             Err(CliError::Local(Finding::failure(SEEDS, text, fix)))
         }
         Ok(Err(error)) => Err(refused(&error)),
-        Err(error) => Err(CliError::Local(Finding::from_error(SEEDS, &error))),
+        Err(error) => Err(refused(&error)),
     }
 }
 
-fn refused(error: &SeedError) -> CliError {
+fn refused(error: &dyn std::error::Error) -> CliError {
     CliError::Local(Finding::from_error(SEEDS, error))
 }
 

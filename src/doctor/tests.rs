@@ -192,6 +192,19 @@ fn a_port_that_another_process_holds_is_a_failure_with_its_name() {
 }
 
 #[test]
+fn a_node_that_hangs_is_told_from_a_stranger_on_its_admin_port() {
+    let mut seen = healthy();
+    seen.node = NodeState::Mute { address: "127.0.0.1:5780".to_owned(), why: "late".to_owned() };
+    let hangs = "failure node: runs, and does not answer at 127.0.0.1:5780: late; do: look";
+    assert!(complaints(&seen).iter().any(|line| line.starts_with(hangs)));
+    seen.ports[2].state = PortState::Held(Some(process(99, "nginx")));
+    let lines = complaints(&seen);
+    let stranger = "failure node: whoever listens at 127.0.0.1:5780 does not answer as a node";
+    assert!(lines.iter().any(|line| line.starts_with(stranger)), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("failure port: admin.port=5780 is held")));
+}
+
+#[test]
 fn the_data_directory_is_judged() {
     let mut seen = down();
     let why = "could not use /data: Permission denied (os error 13)";

@@ -134,6 +134,14 @@ fn is_own(holder: Option<&Process>, seen: &Observations) -> bool {
     }
 }
 
+/// Whether the process that uses the data directory is the one that listens for the admin API.
+fn holds_admin_port(seen: &Observations) -> bool {
+    seen.ports.iter().any(|port| match &port.state {
+        PortState::Held(holder) => port.key == "admin.port" && is_own(holder.as_ref(), seen),
+        PortState::Free | PortState::Refused(_) => false,
+    })
+}
+
 /// What the node says of itself and its cluster.
 pub(super) fn node(seen: &Observations) -> Vec<Finding> {
     match &seen.node {
@@ -141,6 +149,10 @@ pub(super) fn node(seen: &Observations) -> Vec<Finding> {
             let text = format!("does not run: nobody listens at {address}");
             let fix = "start it; the findings here say what would stand in its way";
             vec![Finding::warning(NODE, text, fix)]
+        }
+        NodeState::Mute { address, why } if holds_admin_port(seen) => {
+            let text = format!("runs, and does not answer at {address}: {why}");
+            vec![Finding::failure(NODE, text, "look into its log; start it again if it hangs")]
         }
         NodeState::Mute { address, why } => {
             let text = format!("whoever listens at {address} does not answer as a node: {why}");
