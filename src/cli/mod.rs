@@ -1,5 +1,5 @@
-//! The command line: one file per verb. `serve`, `dev`, `check-config`, `doctor` and `seed` run here;
-//! all others ask a node's admin API over HTTP, and know nothing but what it answers.
+//! The command line: one file per verb. `serve`, `dev`, `check-config`, `doctor` and `seed` run
+//! here; all others ask a node's admin API over HTTP, and know nothing but what it answers.
 
 mod answer;
 mod api;

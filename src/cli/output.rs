@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) enum Format {
     /// Columns with a headline.
     Table,
-    /// What the API answers; stable within `/v1`. Verbs that work here answer in the same way.
+    /// What the API answers; stable within `/v1`.
     Json,
 }
 

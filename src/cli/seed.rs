@@ -58,7 +58,7 @@ pub(super) async fn run(
             print(format, &look, &[])?;
             Ok(Exit::Done)
         }
-        SeedVerb::Probe(_) => probe(format, &look).await,
+        SeedVerb::Probe(_) => probe(format, &look, &config).await,
         SeedVerb::Prune(_) => prune(global, format, &store, &look).await,
     }
 }
@@ -88,13 +88,14 @@ fn refused(error: &dyn std::error::Error) -> CliError {
     CliError::Local(Finding::from_error(SEEDS, error))
 }
 
-async fn probe(format: Format, look: &SeedLook) -> Result<Exit, CliError> {
+async fn probe(format: Format, look: &SeedLook, config: &Config) -> Result<Exit, CliError> {
     let expected = Expected {
         cluster_name: look.cluster_name.clone(),
         cluster_id: match &look.marker {
             MarkerFound::Present(marker) => Some(marker.founding.cluster_id),
             MarkerFound::Absent | MarkerFound::Unusable(_) => None,
         },
+        expect: u16::try_from(config.raft.bootstrap_expect).unwrap_or(u16::MAX),
         ..Expected::default()
     };
     let found = look.probe().await;

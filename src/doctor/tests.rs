@@ -388,6 +388,8 @@ fn nobody_on_the_group_is_a_failure_where_others_are_expected() {
     };
     let (own, other) = ("10.0.0.1:5701", "10.0.0.2:5701");
     assert_eq!(heard(Ok(&[own, other]), healthy()), [""; 0]);
+    let alone = heard(Ok(&[own]), healthy());
+    assert!(alone[0].contains(": 0 other nodes announced themselves within 5 s; do: start the"));
     assert!(heard(Ok(&[other]), healthy())[0].contains("not even this node was heard"));
     assert_eq!(heard(Ok(&[other]), down()), [""; 0]);
     assert!(heard(Ok(&[]), down())[0].contains("0 other nodes announced themselves within 5 s"));

@@ -38,10 +38,7 @@ fn missing(found: &AddressFound, text: String, expected: &Expected) -> Finding {
     let own = found.address.eq_ignore_ascii_case(&expected.own_address);
     let fix = match (&found.reached, own) {
         (_, true) if !expected.own_runs => {
-            return Finding::ok(
-                ADDRESS,
-                format!("{text}; it is this node's own, which does not run"),
-            );
+            return Finding::ok(ADDRESS, format!("{text}; it is this node's own"));
         }
         (_, true) => {
             let fix = "correct client.advertise or node.bind: others cannot reach this node either";
@@ -61,7 +58,9 @@ fn missing(found: &AddressFound, text: String, expected: &Expected) -> Finding {
 fn remove(source: AddressSource) -> &'static str {
     match source {
         AddressSource::List => "correct hazelcast.discovery.tcp-ip.seeds",
-        AddressSource::SeedDirectory => "remove its seed with statekeeper seed prune",
+        AddressSource::SeedDirectory => {
+            "remove its seed with statekeeper seed prune once it is old"
+        }
         AddressSource::Multicast => "stop what announces it",
     }
 }
