@@ -157,7 +157,7 @@ pub enum SeedsState {
     /// It can be read.
     There {
         /// What it holds.
-        look: SeedLook,
+        look: Box<SeedLook>,
         /// Why it cannot be written, if so.
         unwritable: Option<Finding>,
         /// The lock after it was watched for longer than it lives: held all the time by one holder

@@ -199,7 +199,7 @@ async fn seeds(config: &Config) -> SeedsFound {
                 let unwritable = store.check_writable().await.err();
                 let lock = watch(&store, look.lock.clone()).await;
                 SeedsState::There {
-                    look,
+                    look: Box::new(look),
                     unwritable: unwritable.map(|error| Finding::from_error("seeds", &error)),
                     lock,
                 }

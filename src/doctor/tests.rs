@@ -119,7 +119,7 @@ fn one_complaint(seen: &Observations) -> String {
 }
 
 fn with_seeds(look: SeedLook, lock: LockFound) -> Observations {
-    let state = SeedsState::There { look, unwritable: None, lock };
+    let state = SeedsState::There { look: Box::new(look), unwritable: None, lock };
     let mut seen = healthy();
     seen.seeds = Some(SeedsFound { directory: "/seeds/hetu".to_owned(), state });
     seen
