@@ -120,8 +120,8 @@ fn seeds_are_listed_asked_and_only_dead_old_ones_are_removed() {
     assert!(row(&probe, &lines, &embedded).ends_with(foreign), "{probe:?}");
     let refuses = "failure refuses connections: nobody listens there";
     assert!(row(&probe, &lines, &format!("{dead} ")).ends_with(refuses), "{probe:?}");
-    let prune = "do: start the node there, or remove its seed with statekeeper seed prune once it is \
-                 old";
+    let prune = "do: start the node there, or remove its seed with statekeeper seed prune once it \
+                 is old";
     assert_eq!(lines.iter().filter(|line| *line == prune).count(), 2, "{probe:?}");
 
     let before = locations(&cluster);
