@@ -87,7 +87,11 @@ fn cluster_serves(
     cluster_id: Option<ClusterId>,
 ) -> bool {
     match &seen.node {
-        NodeState::Up(node) => node.leader.is_some() && !node.isolated,
+        NodeState::Up(node) => {
+            // A leader that has just lost its quorum takes a moment to step down.
+            let quorum = node.quorum_margin.is_none_or(|margin| margin >= 0);
+            node.leader.is_some() && !node.isolated && quorum
+        }
         NodeState::Down { .. } | NodeState::Mute { .. } => {
             let mut nodes: Vec<NodeId> = seen
                 .addresses

@@ -247,6 +247,13 @@ fn a_missing_node_is_a_failure_only_where_the_cluster_does_not_serve() {
         lines[0].starts_with("failure node: node 1 knows no leader") && lines[0].contains("SK0112")
     );
 
+    let mut seen = healthy();
+    seen.addresses[2].reached = Reached::Refused;
+    if let NodeState::Up(node) = &mut seen.node {
+        node.quorum_margin = Some(-1);
+    }
+    assert_eq!(complaints(&seen)[1], format!("failure {text}"), "a leader without its quorum");
+
     // The node is down, and two of three say that the cluster is there.
     let mut seen = down();
     seen.addresses.push(found("10.0.0.4:5701", Reached::Silent));

@@ -13,6 +13,7 @@ const DATA: &str = "data";
 const PORT: &str = "port";
 const NODE: &str = "node";
 const SEEDS: &str = "seeds";
+const START_THE_MISSING: &str = "start the missing nodes, and check the way to their Raft ports";
 /// Alarms that the findings about the node tell in other words.
 const TOLD_OTHERWISE: [&str; 1] = ["no-leader"];
 
@@ -205,12 +206,11 @@ fn standing(node: &NodeUp) -> Finding {
     }
     let Some(leader) = node.leader.as_ref().filter(|_| !node.isolated) else {
         let text = format!("node {node_id} knows no leader: {summary}");
-        let fix = "start the missing nodes, and check the way to their Raft ports";
-        return Finding::failure(NODE, text, fix).coded("SK0112");
+        return Finding::failure(NODE, text, START_THE_MISSING).coded("SK0112");
     };
     if node.quorum_margin.is_some_and(|margin| margin < 0) {
         let text = format!("node {node_id} is {role}, but there is no quorum: {summary}");
-        return Finding::failure(NODE, text, "start the missing nodes").coded("SK0112");
+        return Finding::failure(NODE, text, START_THE_MISSING).coded("SK0112");
     }
     let leads = if leader == node_id { "it leads".to_owned() } else { format!("{leader} leads") };
     let text = format!("node {node_id} runs as {role}, {leads}; {summary}");
