@@ -69,6 +69,16 @@ impl CoordinatorCheck {
         }
     }
 
+    /// Asks once, within a time; gives why there is no answer, or no good one.
+    pub async fn ask(&self, patience: Duration) -> Result<(), String> {
+        let request = self.client.get(format!("{}/v1/info", self.config.uri)).timeout(patience);
+        match request.send().await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(format!("status {}", answer.status())),
+            Err(error) => Err(first_cause(&error)),
+        }
+    }
+
     /// Asks once; `told` is the last reason for a silence that the log has.
     async fn check_once(&self, told: &mut Option<String>) {
         let asked = Instant::now();
@@ -78,16 +88,10 @@ impl CoordinatorCheck {
             .map(|last| self.config.check_timeout.saturating_sub(asked - last))
             .unwrap_or(self.config.check_timeout)
             .max(Duration::from_millis(50));
-        let uri = &self.config.uri;
-        let request = self.client.get(format!("{uri}/v1/info")).timeout(patience);
-        let silence = match request.send().await {
-            Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(format!("status {}", answer.status())),
-            Err(error) => Some(first_cause(&error)),
-        };
+        let silence = self.ask(patience).await.err();
         if *told != silence {
             if let Some(reason) = &silence {
-                tracing::info!(uri, reason, "the coordinator does not answer");
+                tracing::info!(uri = self.config.uri, reason, "the coordinator does not answer");
             }
             told.clone_from(&silence);
         }
@@ -107,7 +111,7 @@ impl CoordinatorCheck {
 
 /// What the operator can act on: the error at the bottom, such as a refused connection or a
 /// certificate of an unknown issuer.
-fn first_cause(error: &dyn Error) -> String {
+pub(crate) fn first_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

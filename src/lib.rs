@@ -7,6 +7,7 @@ pub mod config;
 pub mod consensus;
 pub mod coordinator;
 pub mod discovery;
+pub mod doctor;
 pub mod node;
 pub mod raft;
 pub mod seed;

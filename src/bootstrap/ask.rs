@@ -2,7 +2,7 @@
 
 use super::peer_protocol::{Answer, FrameError, PREAMBLE, Question, decode, encode, frame_bytes};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, ToSocketAddrs};
 
@@ -38,6 +38,42 @@ pub async fn ask(
     }
 }
 
+/// How far the clock of another node is from this machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockDifference {
+    /// Milliseconds by which the other clock is ahead.
+    pub ahead_ms: i64,
+    /// The true difference is at most so far from that.
+    pub uncertainty: Duration,
+}
+
+/// Asks the node at an address for its time. Nodes of before this question close, as a stranger
+/// does: `Foreign`.
+pub async fn ask_clock(
+    address: impl ToSocketAddrs,
+    timeout: Duration,
+) -> Result<ClockDifference, AskError> {
+    let (before_ms, asked) = (unix_ms(), Instant::now());
+    let answer = ask(address, &Question::Clock, timeout).await?;
+    let Answer::Clock { unix_ms } = answer else { return Err(AskError::Foreign) };
+    Ok(difference(before_ms, asked.elapsed(), unix_ms))
+}
+
+/// The answer was made somewhere on the way there and back: in the middle, give or take a half.
+fn difference(before_ms: u64, round_trip: Duration, theirs_ms: u64) -> ClockDifference {
+    let half = round_trip / 2;
+    let half_ms = u64::try_from(half.as_millis()).unwrap_or(u64::MAX);
+    let here_ms = i128::from(before_ms.saturating_add(half_ms));
+    let ahead_ms = (i128::from(theirs_ms) - here_ms).clamp(i64::MIN.into(), i64::MAX.into());
+    ClockDifference { ahead_ms: i64::try_from(ahead_ms).unwrap_or(i64::MAX), uncertainty: half }
+}
+
+/// Milliseconds since 1970 by this machine's clock.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 async fn ask_now(address: impl ToSocketAddrs, question: &Question) -> Result<Answer, AskError> {
     let mut stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => AskError::Refused,
@@ -58,4 +94,18 @@ async fn ask_now(address: impl ToSocketAddrs, question: &Question) -> Result<Ans
             AskError::Foreign
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_compared_with_the_middle_of_the_round_trip() {
+        let round_trip = Duration::from_millis(40);
+        let far = difference(1_000, round_trip, 2_220);
+        assert_eq!((far.ahead_ms, far.uncertainty), (1_200, Duration::from_millis(20)));
+        assert_eq!(difference(1_000, round_trip, 520).ahead_ms, -500);
+        assert_eq!(difference(1_000, round_trip, u64::MAX).ahead_ms, i64::MAX);
+    }
 }

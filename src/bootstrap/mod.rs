@@ -29,7 +29,7 @@ mod timing;
 mod view;
 mod waiting;
 
-pub use ask::{AskError, ask};
+pub use ask::{AskError, ClockDifference, ask, ask_clock};
 pub use decision::{Decider, DeciderSettings, Step};
 pub use error::BootstrapError;
 pub use founding::{Founding, FoundingMember};

@@ -37,6 +37,8 @@ pub enum Question {
         /// Its first voters.
         members: Vec<FoundingMember>,
     },
+    /// What time is it? Nodes of before this question close without an answer.
+    Clock,
 }
 
 /// What it answers.
@@ -48,6 +50,11 @@ pub enum Answer {
     Granted,
     /// To the others: not done.
     Refused(Refusal),
+    /// To `Clock`.
+    Clock {
+        /// Milliseconds since 1970 by the clock of who answers.
+        unix_ms: u64,
+    },
 }
 
 /// Why bytes are no question or answer.
@@ -79,7 +86,7 @@ pub(crate) trait Framed: Serialize + DeserializeOwned {
 impl Framed for Question {
     fn is_bounded(&self) -> bool {
         match self {
-            Self::Ask | Self::Release(_) => true,
+            Self::Ask | Self::Release(_) | Self::Clock => true,
             Self::Promise(request) => is_short(&request.terms.cluster_name),
             Self::Founded { members, .. } => {
                 let short = |member: &FoundingMember| {
@@ -101,6 +108,7 @@ impl Framed for Answer {
             }
             Self::Refused(Refusal::OtherName(name)) => is_short(name),
             Self::Granted
+            | Self::Clock { .. }
             | Self::Refused(
                 Refusal::OtherNode(_)
                 | Refusal::HasCluster(_)
@@ -195,6 +203,7 @@ mod tests {
             Question::Promise(request),
             Question::Release(promise()),
             Question::Founded { cluster_id: ClusterId(7), members: vec![member] },
+            Question::Clock,
         ]
     }
 
@@ -209,7 +218,8 @@ mod tests {
             expect: 3,
         };
         let refusals = [Refusal::Promised(promise()), Refusal::OtherName("d".to_owned())];
-        let mut answers = vec![Answer::Node(node), Answer::Granted];
+        let clock = Answer::Clock { unix_ms: 1_700_000_000_123 };
+        let mut answers = vec![Answer::Node(node), Answer::Granted, clock];
         answers.extend(refusals.map(Answer::Refused));
         answers
     }

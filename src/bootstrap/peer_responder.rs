@@ -3,6 +3,7 @@
 //! Invariant: whatever is answered about a promise is on disk. All changes of this node's promise
 //! go through here, one at a time, so that a release and a grant cannot cross.
 
+use super::ask::unix_ms;
 use super::error::BootstrapError;
 use super::founding::{Founding, FoundingMember};
 use super::limits::SERVE_TIMEOUT;
@@ -220,6 +221,7 @@ impl PeerResponder {
     async fn reply(&self, question: Question) -> Answer {
         let done = match question {
             Question::Ask => return Answer::Node(self.describe()),
+            Question::Clock => return Answer::Clock { unix_ms: unix_ms() },
             Question::Promise(request) => self.promise(&request).await,
             Question::Release(promise) => self.release(promise).await,
             Question::Founded { cluster_id, .. } => self.founded_by(cluster_id),

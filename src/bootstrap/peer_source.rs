@@ -222,7 +222,8 @@ impl Target {
             None => Heard::Unresolved,
             Some(address) => match ask(address, &Question::Ask, limit).await {
                 Ok(Answer::Node(answer)) => Heard::Node(answer),
-                Ok(Answer::Granted | Answer::Refused(_)) | Err(AskError::Foreign) => Heard::Foreign,
+                Ok(Answer::Granted | Answer::Refused(_) | Answer::Clock { .. })
+                | Err(AskError::Foreign) => Heard::Foreign,
                 Err(AskError::OtherVersion(version)) => Heard::OtherVersion(version),
                 Err(AskError::Refused) => Heard::Refused,
                 Err(AskError::Timeout | AskError::Unreachable(_)) => Heard::Silent,

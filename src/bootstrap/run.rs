@@ -242,7 +242,7 @@ impl Run<'_> {
             match answer {
                 Ok(Answer::Granted) => self.decider.granted(node, promise),
                 Ok(Answer::Refused(refusal)) => self.decider.refused(node, promise, refusal),
-                Ok(Answer::Node(_)) => {}
+                Ok(Answer::Node(_) | Answer::Clock { .. }) => {}
                 Err(error) => tracing::debug!(%node, %error, "no promise"),
             }
         }

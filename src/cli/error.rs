@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::output::Format;
+use crate::doctor::Finding;
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,9 @@ pub(super) enum CliError {
         /// What.
         what: String,
     },
+    /// Something on this machine stands in the way.
+    #[error("{}", .0.text)]
+    Local(Finding),
     /// Standard output is gone.
     #[error("the answer cannot be printed")]
     Output(#[from] std::io::Error),
@@ -77,7 +81,7 @@ impl CliError {
                 504 => Exit::Unknown,
                 _ => Exit::Failed,
             },
-            Self::NotOurs { .. } | Self::Output(_) => Exit::Failed,
+            Self::NotOurs { .. } | Self::Local(_) | Self::Output(_) => Exit::Failed,
             Self::NotConfirmed { .. } => Exit::Refused,
         }
     }
@@ -86,6 +90,7 @@ impl CliError {
     pub(super) fn print(&self, format: Format) {
         let code = match self {
             Self::Problem { problem, .. } => problem["code"].as_str(),
+            Self::Local(finding) => finding.code.as_deref(),
             Self::Usage { .. }
             | Self::Unreachable { .. }
             | Self::OutcomeUnknown { .. }
@@ -113,7 +118,7 @@ impl CliError {
 
     fn why(&self) -> Option<String> {
         match self {
-            Self::Usage { .. } => None,
+            Self::Usage { .. } | Self::Local(_) => None,
             Self::Unreachable { tried } => Some(tried.join("; ")),
             Self::OutcomeUnknown { why, .. } | Self::NotOurs { why, .. } => Some(why.clone()),
             Self::Problem { why, .. } => why.clone(),
@@ -128,6 +133,7 @@ impl CliError {
             Self::Unreachable { .. } => "start a node, or name its admin address with --endpoint",
             Self::OutcomeUnknown { .. } => "look whether it happened before you repeat it",
             Self::Problem { fix, .. } => return fix.clone(),
+            Self::Local(finding) => return finding.fix.clone(),
             Self::NotOurs { .. } => "name the admin address of a node with --endpoint",
             Self::NotConfirmed { .. } => "answer with the name that is asked for, or give --yes",
             Self::Output(_) => return None,

@@ -1,18 +1,21 @@
-//! The command line: one file per verb. `serve`, `dev` and `check-config` run here; all others ask
-//! a node's admin API over HTTP, and know nothing but what it answers.
+//! The command line: one file per verb. `serve`, `dev`, `check-config`, `doctor` and `seed` run
+//! here; all others ask a node's admin API over HTTP, and know nothing but what it answers.
 
 mod answer;
 mod api;
 mod check_config;
 mod confirm;
 mod dev;
+mod doctor;
 mod duration;
 mod error;
 mod exit;
+mod files;
 mod lock;
 mod map;
 mod node;
 mod output;
+mod seed;
 mod serve;
 mod session;
 mod status;
@@ -88,6 +91,8 @@ enum Verb {
     Dev(dev::DevArgs),
     /// Show every error and warning of the configuration.
     CheckConfig(check_config::CheckConfigArgs),
+    /// Find out why a node or a cluster does not come up; the node may be down.
+    Doctor(doctor::DoctorArgs),
     /// Show quorum, leader, nodes and alarms.
     Status(status::StatusArgs),
     /// Look at maps and change their records.
@@ -96,6 +101,8 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Look at nodes and change the membership.
     Node(node::NodeArgs),
+    /// Look at the seed directory, ask at its seeds, and remove the dead ones.
+    Seed(seed::SeedArgs),
 }
 
 /// Does what the arguments of the process say.
@@ -107,6 +114,12 @@ pub fn main() -> ExitCode {
         Verb::Serve(arguments) => serve::run(&arguments),
         Verb::Dev(arguments) => dev::run(&arguments),
         Verb::CheckConfig(arguments) => check_config::run(&arguments),
+        Verb::Doctor(arguments) => {
+            run(&global, async |format| doctor::run(&global, format, &arguments).await)
+        }
+        Verb::Seed(arguments) => {
+            run(&global, async |format| seed::run(&global, format, &arguments).await)
+        }
         Verb::Status(arguments) => {
             ask(&global, async |session| status::run(&session, &arguments).await)
         }
@@ -119,6 +132,14 @@ pub fn main() -> ExitCode {
 
 /// Runs a verb that talks to a node.
 fn ask(global: &Global, verb: impl AsyncFnOnce(Session) -> Result<(), error::CliError>) -> Exit {
+    run(global, async |_| {
+        verb(Session::new(global)?).await?;
+        Ok(Exit::Done)
+    })
+}
+
+/// Runs a verb, and tells why it ended without what was asked.
+fn run(global: &Global, verb: impl AsyncFnOnce(Format) -> Result<Exit, error::CliError>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -128,12 +149,8 @@ fn ask(global: &Global, verb: impl AsyncFnOnce(Session) -> Result<(), error::Cli
     };
     runtime.block_on(async {
         let format = Format::chosen(global.output);
-        let result = match Session::new(global) {
-            Ok(session) => verb(session).await,
-            Err(error) => Err(error),
-        };
-        match result {
-            Ok(()) => Exit::Done,
+        match verb(format).await {
+            Ok(exit) => exit,
             Err(error) => {
                 error.print(format);
                 error.exit()

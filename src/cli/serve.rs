@@ -29,7 +29,8 @@ pub(super) struct ServeArgs {
     pub(super) end_with_parent: bool,
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
+/// Reads `key=value`.
+pub(super) fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as key=value")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }

@@ -48,7 +48,7 @@ pub(super) async fn run(session: &Session, arguments: &StatusArgs) -> Result<(),
 }
 
 /// What one node says; the leader instead, if it can be reached, since it alone knows who answers.
-async fn look(api: &Api) -> Result<Value, CliError> {
+pub(super) async fn look(api: &Api) -> Result<Value, CliError> {
     let first = look_at(api).await?;
     let leader = &first["cluster"]["leader"];
     if leader.is_null() || *leader == first["cluster"]["node_id"] {

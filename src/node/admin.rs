@@ -155,13 +155,8 @@ fn storage_row(stats: &StorageStats, data_dir: &Path) -> StorageRow {
         snapshots: read(&stats.snapshots),
         snapshot_bytes: read(&stats.snapshot_bytes),
         bytes: None,
-        free_bytes: free_bytes(data_dir),
+        free_bytes: super::disk::free_bytes(data_dir).ok(),
     }
-}
-
-fn free_bytes(path: &Path) -> Option<u64> {
-    let system = rustix::fs::statvfs(path).ok()?;
-    Some(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
 fn raft_metrics(exposition: &mut Exposition, raft: &RaftCounters) {

@@ -77,7 +77,7 @@ impl DiskWatch {
 }
 
 /// Bytes that the process may still write.
-fn free_bytes(path: &Path) -> Result<u64, Errno> {
+pub fn free_bytes(path: &Path) -> Result<u64, Errno> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

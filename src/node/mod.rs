@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use ports::PortError;
+pub use disk::free_bytes;
+pub use ports::{PortError, PortState, Process, look_at_port};
 
 use crate::bootstrap::{
     self, BootstrapError, BootstrapStatus, Decision, PeerResponder, PeerSource, Terms, Timing,

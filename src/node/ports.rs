@@ -1,5 +1,6 @@
 //! Opens the ports of a node, and tells who holds one that is taken.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,50 @@ pub struct PortError {
     fix: &'static str,
     #[source]
     source: io::Error,
+}
+
+/// A process of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub id: u32,
+    /// The name of its program, as far as the system tells.
+    pub name: String,
+}
+
+impl Process {
+    /// The process of an id.
+    pub fn of(id: u32) -> Self {
+        let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+        Self { id, name: name.trim().to_owned() }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} ({})", self.id, self.name)
+    }
+}
+
+/// What a port would be for a node that starts now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortState {
+    /// It can be opened.
+    Free,
+    /// Somebody listens on it: that process, as far as this user may know.
+    Held(Option<Process>),
+    /// It cannot be opened, whoever else is there.
+    Refused(String),
+}
+
+/// Looks at a port as a node would open it, without listening: a node that starts in this moment is
+/// not disturbed.
+pub fn look_at_port(ip: IpAddr, port: u16) -> PortState {
+    match bind(SocketAddr::new(ip, port)) {
+        Ok(_) => PortState::Free,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => PortState::Held(holder_of(port)),
+        Err(error) => PortState::Refused(error.to_string()),
+    }
 }
 
 /// Listens on one port; the key is named when that fails.
@@ -54,27 +99,30 @@ pub(super) fn probe(key: &'static str, ip: IpAddr, port: u16) -> Result<TcpListe
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address)?.listen(BACKLOG)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A node that was killed comes back at once, whatever the system remembers of old connections.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    Ok(socket)
 }
 
 /// The process that listens on a port, as far as this user may know.
-fn holder_of(port: u16) -> Option<String> {
+fn holder_of(port: u16) -> Option<Process> {
     let sockets = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())
         .find_map(|table| listening_inode(&table, port))?;
     let wanted = format!("socket:[{sockets}]");
     fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-        let pid: u32 = process.file_name().to_str()?.parse().ok()?;
+        let id: u32 = process.file_name().to_str()?.parse().ok()?;
         let mut descriptors = fs::read_dir(process.path().join("fd")).ok()?.flatten();
         let holds =
             descriptors.any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == Path::new(&wanted)));
-        let name = || fs::read_to_string(process.path().join("comm")).ok();
-        holds.then(|| format!("process {pid} ({})", name().unwrap_or_default().trim()))
+        holds.then(|| Process::of(id))
     })
 }
 
@@ -102,6 +150,19 @@ mod tests {
         let text = error.to_string();
         assert!(text.starts_with("raft.port: cannot listen on 127.0.0.1:"), "{text}");
         assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+    }
+
+    #[tokio::test]
+    async fn whoever_only_looks_takes_no_port() {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let taken = listen("raft.port", ip, 0).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert_eq!(look_at_port(ip, port), PortState::Held(Some(Process::of(std::process::id()))));
+        drop(taken);
+        assert_eq!(look_at_port(ip, port), PortState::Free);
+        listen("raft.port", ip, port).unwrap();
+        let elsewhere = look_at_port(Ipv4Addr::new(192, 0, 2, 1).into(), port);
+        assert!(matches!(elsewhere, PortState::Refused(_)), "{elsewhere:?}");
     }
 
     #[tokio::test]

@@ -24,6 +24,8 @@ pub(crate) trait SeedFiles: fmt::Debug + Send + Sync + 'static {
     fn replace(&self, name: &str, text: &[u8]) -> FileFuture<'_, ()>;
     /// Removes a file.
     fn remove(&self, name: &str) -> FileFuture<'_, ()>;
+    /// Whether this user may write here, as far as that can be told without writing.
+    fn check_writable(&self) -> FileFuture<'_, ()>;
     /// When a file was last written, by the file system's own clock.
     fn modified(&self, name: &str) -> FileFuture<'_, Option<SystemTime>>;
 }

@@ -136,6 +136,12 @@ impl SeedDirectory for SeedFolder {
         })
     }
 
+    fn check_writable(&self) -> SeedFuture<'_, ()> {
+        self.run(
+            |folder| async move { folder.files.check_writable().await.map_err(folder.error("")) },
+        )
+    }
+
     fn lock_info(&self) -> SeedFuture<'_, LockInfo> {
         self.run(
             |folder| async move { lock::lock_info(&*folder.files).await.map_err(folder.error("")) },

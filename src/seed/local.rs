@@ -16,6 +16,23 @@ pub fn open(seed_dir: &Path, cluster_name: &str) -> Result<SeedFolder, SeedError
     Ok(SeedFolder::over(LocalFiles { folder }))
 }
 
+/// The folder as it is; `None` when it is absent and can be made.
+pub fn find(seed_dir: &Path, cluster_name: &str) -> Result<Option<SeedFolder>, SeedError> {
+    let folder = seed_dir.join(cluster_name);
+    let refused = |path: &Path, cause| SeedError::Io { path: path.to_owned(), cause };
+    match fs::metadata(&folder) {
+        Ok(found) if found.is_dir() => Ok(Some(SeedFolder::over(LocalFiles { folder }))),
+        Ok(_) => Err(refused(&folder, io::ErrorKind::NotADirectory.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = folder.ancestors().find(|above| above.exists());
+            above
+                .map_or(Ok(()), |above| may_write(above).map_err(|error| refused(above, error)))?;
+            Ok(None)
+        }
+        Err(error) => Err(refused(&folder, error)),
+    }
+}
+
 /// The files of one folder. Each call is one hop to a thread that may block.
 #[derive(Debug)]
 struct LocalFiles {
@@ -34,6 +51,13 @@ impl LocalFiles {
             task.await.unwrap_or_else(|error| Err(io::Error::other(error)))
         })
     }
+}
+
+/// Whether this user may make files in a folder.
+fn may_write(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    Ok(accessat(CWD, folder, access, AtFlags::EACCESS)?)
 }
 
 impl SeedFiles for LocalFiles {
@@ -67,6 +91,10 @@ impl SeedFiles for LocalFiles {
 
     fn remove(&self, name: &str) -> FileFuture<'_, ()> {
         self.run(name, |path| absent_is_none(fs::remove_file(path)).map(|_| ()))
+    }
+
+    fn check_writable(&self) -> FileFuture<'_, ()> {
+        self.run("", may_write)
     }
 
     fn modified(&self, name: &str) -> FileFuture<'_, Option<SystemTime>> {
@@ -114,5 +142,22 @@ fn create_whole(path: &Path, text: &[u8]) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_only_looks_makes_no_folder() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(find(temp.path(), "c").unwrap().is_none());
+        assert!(!temp.path().join("c").exists());
+        open(temp.path(), "c").unwrap();
+        assert!(find(temp.path(), "c").unwrap().is_some());
+        fs::write(temp.path().join("d"), "a file").unwrap();
+        assert!(find(temp.path(), "d").is_err());
     }
 }

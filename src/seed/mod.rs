@@ -30,6 +30,19 @@ pub fn open(config: &SeedDirectoryConfig, cluster_name: &str) -> Result<SeedFold
     }
 }
 
+/// The same folder for whoever only looks: nothing is made, and `None` says that it is absent and
+/// can be made. Blocks on a mounted one; needs a runtime.
+pub fn find(
+    config: &SeedDirectoryConfig,
+    cluster_name: &str,
+) -> Result<Option<SeedFolder>, SeedError> {
+    match &config.filesystem {
+        Filesystem::Local => local::find(&config.seed_dir, cluster_name),
+        // Nothing is asked of HDFS yet, and a folder that is absent holds no seeds.
+        Filesystem::Hdfs(_) => open(config, cluster_name).map(Some),
+    }
+}
+
 /// Where the seed directory is, as messages name it: without the cluster's folder.
 pub fn shown(config: &SeedDirectoryConfig) -> PathBuf {
     match &config.filesystem {
@@ -58,6 +71,8 @@ pub trait SeedDirectory: Send + Sync {
     fn rewrite_marker(&self, text: Vec<u8>) -> SeedFuture<'_, ()>;
     /// Who holds the lock.
     fn lock_info(&self) -> SeedFuture<'_, LockInfo>;
+    /// Whether this user may write here, as far as that can be told without writing.
+    fn check_writable(&self) -> SeedFuture<'_, ()>;
 }
 
 /// Why a seed directory cannot be used.

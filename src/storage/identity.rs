@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +65,35 @@ impl fmt::Debug for DataDir {
     }
 }
 
+/// A data directory as whoever only looks finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDirLook {
+    /// Who lives there; `None`: nobody yet.
+    pub identity: Option<Identity>,
+    /// Whether a process uses it now.
+    pub in_use: bool,
+    /// That process, where the system tells.
+    pub used_by: Option<u32>,
+}
+
 impl DataDir {
+    /// Looks at a directory without using it or making anything; `None` when it is absent and can
+    /// be made. Blocks.
+    pub fn look(path: &Path) -> Result<Option<DataDirLook>, StorageError> {
+        if !path.exists() {
+            let above = path.ancestors().find(|above| above.is_dir());
+            // A relative path of one name lies in the folder of this process.
+            let above = above.unwrap_or(Path::new("."));
+            return may_write(above).map(|()| None);
+        }
+        may_write(path)?;
+        let lock = path.join("lock");
+        let in_use = is_locked(&lock)?;
+        let used_by = if in_use { lock_holder(&lock) } else { None };
+        let identity = read(&path.join("identity"))?;
+        Ok(Some(DataDirLook { identity, in_use, used_by }))
+    }
+
     /// Opens the directory, or creates it (mode 0700). A node id that is configured must be the one
     /// on disk; a new directory takes the configured one or else draws a random one. The start
     /// count is raised and durable on return. Blocks.
@@ -228,6 +256,41 @@ fn take_lock(path: &Path) -> Result<File, StorageError> {
     }
 }
 
+fn may_write(path: &Path) -> Result<(), StorageError> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    let allowed = accessat(CWD, path, access, AtFlags::EACCESS);
+    allowed.map_err(|error| StorageError::io("use", path)(error.into()))
+}
+
+/// Whether another process holds the lock. A shared lock, given back at once: a node that starts
+/// in this moment would have to be started again.
+fn is_locked(path: &Path) -> Result<bool, StorageError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(StorageError::io("open", path)(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(StorageError::io("lock", path)(error)),
+    }
+}
+
+/// The process that holds a lock, from a line such as
+/// `1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF`.
+fn lock_holder(path: &Path) -> Option<u32> {
+    let inode = fs::metadata(path).ok()?.ino().to_string();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, holder, place, ..] = words[..] else { return None };
+        let same = place.rsplit(':').next() == Some(inode.as_str());
+        same.then(|| holder.parse().ok()).flatten()
+    })
+}
+
 /// Only a directory without data may get a new identity.
 fn new_identity(
     path: &Path,
@@ -318,6 +381,21 @@ mod tests {
         assert!(matches!(second, Err(StorageError::Locked { .. })));
         drop(held);
         DataDir::open(path.path(), None).unwrap();
+    }
+
+    #[test]
+    fn whoever_only_looks_changes_nothing_and_sees_who_uses_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        assert_eq!(DataDir::look(&path).unwrap(), None);
+        assert!(!path.exists());
+        let held = DataDir::open(&path, Some(7)).unwrap();
+        let look = DataDir::look(&path).unwrap().unwrap();
+        assert_eq!((look.in_use, look.used_by), (true, Some(std::process::id())));
+        drop(held);
+        let look = DataDir::look(&path).unwrap().unwrap();
+        assert!(!look.in_use);
+        assert_eq!(look.identity.map(|found| (found.node_id, found.start_count)), Some((7, 1)));
     }
 
     #[test]

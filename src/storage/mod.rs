@@ -30,7 +30,7 @@ pub use adapter::{LogStoreAdapter, LogStoreReader};
 pub use error::{Damage, Place, StorageError};
 pub use file_log::FileLog;
 pub use founding::{FoundingRecord, RecordedMember};
-pub use identity::{DataDir, FoundingPromise, Identity};
+pub use identity::{DataDir, DataDirLook, FoundingPromise, Identity};
 pub use log_store::{EncodedEntry, LogStore, Notice, PurgeMark, StoredState};
 pub use sled_log::SledLog;
 pub use snapshot_store::{

@@ -36,6 +36,8 @@ const PROGRAMS: [Need; 9] = [
     Need { probe: &["sh", "-c", "ls /usr/lib/*/libgssapi_krb5.so.2"], package: "libgssapi-krb5-2" },
     // For the allocator's own build.
     Need { probe: &["make", "--version"], package: "make" },
+    // A clock that is wrong, for one process.
+    Need { probe: &["faketime", "--version"], package: "faketime" },
     Need { probe: &["node", "--version"], package: "nodejs" },
     Need { probe: &["npm", "--version"], package: "npm" },
 ];

@@ -238,7 +238,7 @@ async fn whoever_is_no_node_is_told_as_such() {
 #[tokio::test]
 async fn help_is_what_was_published() {
     let mut text = String::new();
-    for verb in ["", "status", "map", "lock", "node"] {
+    for verb in ["", "status", "map", "lock", "node", "doctor", "seed"] {
         let arguments: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
         let help = ran(program(&arguments).output().await.unwrap());
         assert_eq!(help.code, 0);

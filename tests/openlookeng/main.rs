@@ -9,6 +9,7 @@ mod addresses;
 mod bootstrap;
 mod coordinator;
 mod discovery_service;
+mod doctor;
 mod hadoop;
 mod hdfs;
 mod multicast;
@@ -18,6 +19,8 @@ mod refusals;
 mod restarts;
 mod seed_conformance;
 mod seed_directory;
+mod seed_verbs;
 mod state_store;
 #[path = "../support/mod.rs"]
 mod support;
+mod verbs;

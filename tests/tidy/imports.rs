@@ -7,9 +7,13 @@ use crate::tree::{Text, expect_none, rust};
 
 /// A room of the root package and what it may import: other rooms, and our crates by their last
 /// word. Everything not named here is refused.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("main", &["cli", "node"]),
-    ("cli", &["config", "node", "telemetry"]),
+    ("cli", &["config", "doctor", "node", "telemetry"]),
+    (
+        "doctor",
+        &["bootstrap", "config", "coordinator", "discovery", "machine", "node", "seed", "storage"],
+    ),
     (
         "node",
         &[

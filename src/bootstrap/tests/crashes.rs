@@ -57,6 +57,10 @@ impl SeedDirectory for Partial {
     fn lock_info(&self) -> SeedFuture<'_, LockInfo> {
         self.inner.lock_info()
     }
+
+    fn check_writable(&self) -> SeedFuture<'_, ()> {
+        self.inner.check_writable()
+    }
 }
 
 async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
