@@ -14,9 +14,11 @@ const JAVA_CLIENTS: [&str; 4] = ["5.1", "4.2.8", "5.3.8", "5.7.0"];
 const GSON: &str = "com.google.code.gson:gson:2.11.0";
 /// Named with its version, so that no other one is looked for.
 const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
-const PROGRAMS: [Need; 8] = [
+const PROGRAMS: [Need; 9] = [
     // Network namespaces, for cut-off nodes and multicast.
     Need { probe: &["ip", "-Version"], package: "iproute2" },
+    // For the sample that stands in front of coordinators.
+    Need { probe: &["nginx", "-v"], package: "nginx" },
     Need { probe: &["java", "-version"], package: "default-jdk-headless" },
     Need { probe: &["javac", "-version"], package: "default-jdk-headless" },
     Need { probe: &["mvn", "--version"], package: "maven" },
