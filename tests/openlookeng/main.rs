@@ -7,6 +7,7 @@
 
 mod coordinator;
 mod discovery_service;
+mod guide;
 mod multicast;
 mod proxy;
 mod published;

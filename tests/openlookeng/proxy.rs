@@ -103,13 +103,7 @@ impl Proxy {
         ["output", "error.log"].map(|name| tail(&self.dir.path().join(name), 40)).join("\n")
     }
 
-    fn ask(
-        &self,
-        from: Ipv4Addr,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> (u16, String) {
+    fn ask(&self, from: Ipv4Addr, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
         self.asked.set(self.asked.get() + 1);
         http::request_from(from, method, self.address, path, body)
             .unwrap_or_else(|| panic!("no answer of nginx: {}", self.output()))
