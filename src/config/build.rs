@@ -166,7 +166,7 @@ fn build(settings: &mut Settings) -> Option<Config> {
         Some(Value::List(seeds)) => seeds,
         _ => Vec::new(),
     };
-    let discovery = discovery(settings, &node, &seeds);
+    let discovery = discovery(settings, &node, &client, &seeds);
     let raft = raft(settings, seeds.len());
     let storage = storage(settings);
     let cp = cp(settings);
@@ -294,13 +294,18 @@ fn client(settings: &mut Settings, node: &NodeConfig) -> ClientConfig {
     }
 }
 
-fn discovery(settings: &mut Settings, node: &NodeConfig, seeds: &[String]) -> Option<Discovery> {
+fn discovery(
+    settings: &mut Settings,
+    node: &NodeConfig,
+    client: &ClientConfig,
+    seeds: &[String],
+) -> Option<Discovery> {
     let fallback = settings.has_openlookeng_files.then(|| "multicast".to_owned());
     let Some(mode) = settings.words("hazelcast.discovery.mode").or(fallback) else {
         return Some(Discovery::None);
     };
     if mode == "multicast" {
-        return multicast(settings, node).map(Discovery::Multicast);
+        return multicast(settings, node, client).map(Discovery::Multicast);
     }
     for seed in seeds {
         if crate::discovery::tcp_ip::SeedAddress::parse(seed).is_err() {
@@ -341,7 +346,11 @@ fn discovery(settings: &mut Settings, node: &NodeConfig, seeds: &[String]) -> Op
     Some(Discovery::SeedDirectory(SeedDirectoryConfig { seed_dir, heartbeat, heartbeat_timeout }))
 }
 
-fn multicast(settings: &mut Settings, node: &NodeConfig) -> Option<MulticastConfig> {
+fn multicast(
+    settings: &mut Settings,
+    node: &NodeConfig,
+    client: &ClientConfig,
+) -> Option<MulticastConfig> {
     let group = match settings.ip("discovery.multicast.group")? {
         IpAddr::V4(group) if group.is_multicast() => group,
         _ => {
@@ -353,8 +362,7 @@ fn multicast(settings: &mut Settings, node: &NodeConfig) -> Option<MulticastConf
     let interface = if settings.values.contains_key("discovery.multicast.interface") {
         settings.ip("discovery.multicast.interface")?
     } else {
-        // A host name is no interface: the system then chooses by its routes.
-        node.advertise.parse().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+        announcing_interface(node, client)
     };
     let IpAddr::V4(interface) = interface else {
         let fix = "set discovery.multicast.interface to an IPv4 address";
@@ -363,6 +371,17 @@ fn multicast(settings: &mut Settings, node: &NodeConfig) -> Option<MulticastConf
     };
     let ttl = u32::try_from(settings.number("discovery.multicast.ttl")).unwrap_or(255);
     Some(MulticastConfig { group, port: settings.port("discovery.multicast.port"), ttl, interface })
+}
+
+/// Announcements are for clients: they go where clients reach this node, if that is an address of
+/// this machine, else where nodes do. A host name is no interface: the system chooses by its
+/// routes.
+fn announcing_interface(node: &NodeConfig, client: &ClientConfig) -> IpAddr {
+    let own = if_addrs::get_if_addrs().unwrap_or_default();
+    let usable = |ip: &IpAddr| ip.is_ipv4() && own.iter().any(|found| found.ip() == *ip);
+    let for_clients = client.advertise_host.parse().ok().filter(usable);
+    let for_nodes = || node.advertise.parse().ok();
+    for_clients.or_else(for_nodes).unwrap_or(Ipv4Addr::UNSPECIFIED.into())
 }
 
 fn raft(settings: &mut Settings, seeds: usize) -> RaftConfig {

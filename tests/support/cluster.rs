@@ -4,7 +4,7 @@ use super::files::{self, Discovery};
 use super::gate::{self, Pass};
 use super::network::Network;
 use super::peer::Peer;
-use super::site::{Site, USUAL_PORTS};
+use super::site::{ClientPort, Ports, Site, USUAL_PORTS};
 use super::{http, tail, wait_for, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     settings: Vec<(String, String)>,
     discovery: Kind,
     networks: Networks,
+    /// In networks of their own, where every port is free.
+    client_port: ClientPort,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +58,8 @@ impl Plan {
     /// So many nodes on the loopback address that know each other's addresses.
     pub(crate) fn of(size: usize) -> Plan {
         let (discovery, networks) = (Kind::StaticSeeds, Networks::Loopback);
-        Plan { size, settings: Vec::new(), discovery, networks }
+        let client_port = USUAL_PORTS.client;
+        Plan { size, settings: Vec::new(), discovery, networks, client_port }
     }
 
     /// A line of `statekeeper.properties`.
@@ -74,6 +77,12 @@ impl Plan {
     /// The nodes meet through datagrams, each in a network of its own.
     pub(crate) fn with_multicast(mut self) -> Plan {
         (self.discovery, self.networks) = (Kind::Multicast, Networks::Flat);
+        self
+    }
+
+    /// `hazelcast.discovery.port` of nodes that have a network of their own.
+    pub(crate) fn with_client_port(mut self, port: u16) -> Plan {
+        self.client_port = ClientPort(port);
         self
     }
 
@@ -100,6 +109,7 @@ impl Plan {
             settings: self.settings.clone(),
             discovery,
             networks: self.networks,
+            client_port: self.client_port,
             network,
             dir,
             _pass: pass,
@@ -143,6 +153,7 @@ pub(crate) struct Cluster {
     settings: Vec<(String, String)>,
     discovery: Discovery,
     networks: Networks,
+    client_port: ClientPort,
     network: Option<Network>,
     dir: TempDir,
     _pass: Pass,
@@ -423,7 +434,7 @@ impl Cluster {
         Site {
             host,
             peer_host: if apart { network.peer_host(i) } else { host },
-            ports: USUAL_PORTS,
+            ports: Ports { client: self.client_port, ..USUAL_PORTS },
             namespace: Some(network.namespace(i)),
             home,
         }
