@@ -98,7 +98,8 @@ fn a_file_system_that_no_seed_directory_is_on_stops_nothing() {
     let (list, directory) = ("hazelcast.discovery.tcp-ip.seeds=a:5701,b:5701,c:5701\n", "");
     for (seeds, wanted) in [(list, false), (directory, true)] {
         let store = format!(
-            "state-store.type=hazelcast\nstate-store.cluster=a\nhazelcast.discovery.mode=tcp-ip\n{seeds}"
+            "state-store.type=hazelcast\nstate-store.cluster=a\n\
+             hazelcast.discovery.mode=tcp-ip\n{seeds}"
         );
         let found = findings(&[
             ("state-store.properties", &store),

@@ -145,6 +145,29 @@ fn write_host_with_embedded(cluster: &Cluster) {
 }
 
 #[test]
+fn the_guides_commands_swap_the_folders_there_and_back_and_there_again() {
+    let home = tempfile::tempdir().unwrap();
+    write_file(&home.path().join("etc"), "config.properties", EMBEDDED);
+    let shell = |command: &str| {
+        let command = promised(command);
+        let command = command.replace("/opt/openlookeng", &home.path().display().to_string());
+        let status = Command::new("sh").args(["-ec", &command]).status().unwrap();
+        assert!(status.success(), "{command}");
+    };
+    let config = || std::fs::read_to_string(home.path().join("etc/config.properties")).unwrap();
+    let changed = lines_for("c1", "config.properties").unwrap();
+    shell("cp -a /opt/openlookeng/etc /opt/openlookeng/etc.statekeeper");
+    write_file(&home.path().join("etc.statekeeper"), "config.properties", changed);
+    for _ in 0..2 {
+        assert_eq!(config(), EMBEDDED);
+        shell("cd /opt/openlookeng && mv etc etc.embedded && mv etc.statekeeper etc");
+        assert_eq!(config(), changed);
+        shell("cd /opt/openlookeng && mv etc etc.statekeeper && mv etc.embedded etc");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
 fn every_command_of_the_guide_is_one_that_the_program_knows() {
     let quoted = GUIDE.split('`').skip(1).step_by(2);
     let commands: Vec<&str> =
