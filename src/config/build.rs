@@ -1,19 +1,18 @@
 //! Typed values to [`Config`], and the rules that join several keys.
 
 mod coordinator;
+mod discovery;
 
 use super::config::{
-    AdminConfig, ClientConfig, Config, CpConfig, Discovery, Eviction, LimitsConfig, LogConfig,
-    MapConfig, MulticastConfig, NodeConfig, Provenance, RaftConfig, SeedDirectoryConfig,
-    StorageConfig,
+    AdminConfig, ClientConfig, Config, CpConfig, Eviction, LimitsConfig, LogConfig, MapConfig,
+    NodeConfig, Provenance, RaftConfig, StorageConfig,
 };
-use super::hdfs::filesystem;
 use super::keys;
 use super::load::{LoadOptions, Set, Settings, gather};
 use super::report::{ConfigError, Finding, Place, Problem, Severity};
 use super::values::{self, Value};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -168,7 +167,7 @@ fn build(settings: &mut Settings) -> Option<Config> {
         Some(Value::List(seeds)) => seeds,
         _ => Vec::new(),
     };
-    let discovery = discovery(settings, &node, &seeds);
+    let discovery = discovery::build(settings, &node, &client, &seeds);
     let raft = raft(settings, seeds.len());
     let storage = storage(settings);
     let cp = cp(settings);
@@ -308,79 +307,6 @@ fn client(settings: &mut Settings, node: &NodeConfig) -> ClientConfig {
         heartbeat_interval,
         silence_max,
     }
-}
-
-fn discovery(settings: &mut Settings, node: &NodeConfig, seeds: &[String]) -> Option<Discovery> {
-    let fallback = settings.has_openlookeng_files.then(|| "multicast".to_owned());
-    let Some(mode) = settings.words("hazelcast.discovery.mode").or(fallback) else {
-        return Some(Discovery::None);
-    };
-    if mode == "multicast" {
-        return multicast(settings, node).map(Discovery::Multicast);
-    }
-    for seed in seeds {
-        if crate::discovery::tcp_ip::SeedAddress::parse(seed).is_err() {
-            let fix = "write host:port, IPv6 in brackets, between commas";
-            settings.error("hazelcast.discovery.tcp-ip.seeds", "an item is not host:port", fix);
-        }
-    }
-    if !seeds.is_empty() {
-        return Some(Discovery::StaticSeeds(seeds.to_vec()));
-    }
-    if settings.values.contains_key("hazelcast.discovery.tcp-ip.seeds") {
-        let fix = "name a seed, or leave the key out for the seed directory";
-        settings.error("hazelcast.discovery.tcp-ip.seeds", "the list is empty", fix);
-    }
-    let explicit = ["hazelcast.discovery.tcp-ip.profile", "seed-store.filesystem.profile"]
-        .into_iter()
-        .find(|key| settings.values.contains_key(key));
-    if !settings.values.contains_key("fs.client.type") {
-        let key = explicit.unwrap_or("seed-store.filesystem.profile");
-        let already = settings.findings.iter().any(|finding| finding.key == "fs.client.type");
-        if !already {
-            let fix = "write etc/filesystem/<profile>.properties with fs.client.type=local";
-            settings.error(key, "the profile's file is missing or lacks fs.client.type", fix);
-        }
-    }
-    let seed_dir = PathBuf::from(settings.words("seed-store.filesystem.seed-dir")?);
-    if !seed_dir.is_absolute() {
-        let fix = "write the whole path";
-        settings.error("seed-store.filesystem.seed-dir", "the path must be absolute", fix);
-    }
-    let heartbeat = settings.duration("seed-store.seed.heartbeat");
-    let heartbeat_timeout = settings.duration("seed-store.seed.heartbeat.timeout");
-    if heartbeat > heartbeat_timeout {
-        let fix = "make it at least seed-store.seed.heartbeat";
-        let text = "the time-out is below the heartbeat";
-        settings.error("seed-store.seed.heartbeat.timeout", text, fix);
-    }
-    let filesystem = filesystem(settings)?;
-    let directory = SeedDirectoryConfig { filesystem, seed_dir, heartbeat, heartbeat_timeout };
-    Some(Discovery::SeedDirectory(directory))
-}
-
-fn multicast(settings: &mut Settings, node: &NodeConfig) -> Option<MulticastConfig> {
-    let group = match settings.ip("discovery.multicast.group")? {
-        IpAddr::V4(group) if group.is_multicast() => group,
-        _ => {
-            let fix = "use 224.2.2.3";
-            settings.error("discovery.multicast.group", "not an IPv4 multicast group", fix);
-            return None;
-        }
-    };
-    let interface = if settings.values.contains_key("discovery.multicast.interface") {
-        settings.ip("discovery.multicast.interface")?
-    } else {
-        // A host name is no interface: the system then chooses by its routes.
-        node.advertise.parse().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
-    };
-    let IpAddr::V4(interface) = interface else {
-        let fix = "set discovery.multicast.interface to an IPv4 address";
-        settings.error("discovery.multicast.interface", "multicast needs IPv4", fix);
-        return None;
-    };
-    let ttl = u32::try_from(settings.number("discovery.multicast.ttl")).unwrap_or(255);
-    Some(MulticastConfig { group, port: settings.port("discovery.multicast.port"), ttl, interface })
 }
 
 fn raft(settings: &mut Settings, seeds: usize) -> RaftConfig {

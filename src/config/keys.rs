@@ -176,7 +176,7 @@ pub const KEYS: &[KeySpec] = &[
     key(Ours, "discovery.multicast.group", Text, "224.2.2.3", "openLooKeng's clients know only the default."),
     key(Ours, "discovery.multicast.port", PORT, "54327", "openLooKeng's clients know only the default."),
     key(Ours, "discovery.multicast.ttl", Int(0, 255), "255", "Time to live of a datagram."),
-    key(Ours, "discovery.multicast.interface", Text, "", "Address of the interface; that of `node.advertise`."),
+    key(Ours, "discovery.multicast.interface", Text, "", "Address of the interface; that of `client.advertise` if this machine has it, else that of `node.advertise`."),
     key(Ours, "storage.data-dir", Path, "data", "Owned by this node: mode 0700, one process."),
     key(Ours, "storage.sync", Choice(&["always", "never"]), "always", "An acknowledged write is on the disk.").support(Only(&["always"])),
     key(Ours, "storage.disk-free-min", Size(0), "1GB", "Below it only deletes, sessions and membership are taken; above it by a tenth: all again.").reloadable(),

@@ -79,13 +79,17 @@ pub(super) fn gather(options: &LoadOptions) -> Settings {
     }
     // Our file may name the profile, so it is read before the profile and applied after it.
     let own = settings.read(&etc.join("statekeeper.properties")).unwrap_or_default();
-    let profile_in = |lines: &[RawLine], key: &str| {
+    let value_in = |lines: &[RawLine], key: &str| {
         lines.iter().find(|line| line.key == key).map(|line| line.value.clone())
     };
     let profile = ["hazelcast.discovery.tcp-ip.profile", "seed-store.filesystem.profile"]
         .into_iter()
-        .find_map(|key| profile_in(&own, key).or_else(|| settings.text(key)));
-    if let Some(profile) = profile.filter(|name| values::parse(Kind::Name, name).is_some()) {
+        .find_map(|key| value_in(&own, key).or_else(|| settings.text(key)));
+    // With a list openLooKeng looks at no seed directory, nor at the file system it would be on.
+    let list = "hazelcast.discovery.tcp-ip.seeds";
+    let is_listed = settings.values.contains_key(list) || value_in(&own, list).is_some();
+    let profile = profile.filter(|name| !is_listed && values::parse(Kind::Name, name).is_some());
+    if let Some(profile) = profile {
         let path = etc.join("filesystem").join(format!("{profile}.properties"));
         if let Some(lines) = settings.read(&path) {
             settings.take_file(lines, Source::Filesystem, environment);

@@ -55,6 +55,23 @@ fn the_published_files_are_accepted_with_warnings() {
 }
 
 #[test]
+fn a_file_system_that_no_seed_directory_is_on_stops_nothing() {
+    let (list, directory) = ("hazelcast.discovery.tcp-ip.seeds=a:5701,b:5701,c:5701\n", "");
+    for (seeds, wanted) in [(list, false), (directory, true)] {
+        let store = format!(
+            "state-store.type=hazelcast\nstate-store.cluster=a\n\
+             hazelcast.discovery.mode=tcp-ip\n{seeds}"
+        );
+        let found = findings(&[
+            ("state-store.properties", &store),
+            ("seed-store.properties", "seed-store.filesystem.profile=hdfs-config-default\n"),
+            ("filesystem/hdfs-config-default.properties", "fs.client.type=hdfs\n"),
+        ]);
+        assert_eq!(found.contains("error SK0008"), wanted, "{found}");
+    }
+}
+
+#[test]
 fn without_files_a_node_is_alone() {
     let temp = tempfile::tempdir().unwrap();
     let options = super::LoadOptions { etc_dir: temp.path().into(), ..Default::default() };

@@ -3,10 +3,11 @@
 
 use crate::config::MulticastConfig;
 use crate::seed::java_serialization::{StreamError, decode_member, encode_member};
+use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::time::Duration;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,8 @@ pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
 /// No host is longer; larger datagrams are cut by the socket and then refused.
 const DATAGRAM_BYTES_MAX: usize = 512;
 const HOST_BYTES_MAX: usize = 255;
+/// Other Hazelcast clusters may use the group for ever: an operator is to know, once in a while.
+const STRANGERS_LOG_INTERVAL: Duration = Duration::from_secs(600);
 
 /// A client address heard or to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -75,11 +78,31 @@ fn decode_safe(rest: &[u8]) -> Result<(String, i32), StreamError> {
     Ok((host.to_owned(), i32::from_be_bytes(*port)))
 }
 
-/// Sends and hears announcements on one socket, bound to the group's port.
+/// One line for many datagrams of strangers: a flood must not fill the log as well.
+#[derive(Debug, Default)]
+struct StrangerLog {
+    last: Option<Instant>,
+    silent: u64,
+}
+
+impl StrangerLog {
+    /// Counts one; whether to tell of it now, and of how many before it nothing was told.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        if self.last.is_some_and(|last| now.duration_since(last) < STRANGERS_LOG_INTERVAL) {
+            self.silent = self.silent.saturating_add(1);
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.silent))
+    }
+}
+
+/// Sends and hears announcements on one socket, bound to the group and its port.
 #[derive(Debug)]
 pub struct Multicast {
     socket: UdpSocket,
     group: SocketAddrV4,
+    strangers: Mutex<StrangerLog>,
 }
 
 impl Multicast {
@@ -88,15 +111,19 @@ impl Multicast {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, config.port));
-        socket.bind(&any.into())?;
+        let group = SocketAddrV4::new(config.group, config.port);
+        // Not to any address: what is sent to this machine alone, or to another group that a
+        // neighbour joined, is nothing to us. Nor is what a neighbour's other interface brings.
+        socket.bind(&SocketAddr::from(group).into())?;
+        #[cfg(target_os = "linux")]
+        socket.set_multicast_all_v4(false)?;
         socket.join_multicast_v4(&config.group, &config.interface)?;
         socket.set_multicast_if_v4(&config.interface)?;
         socket.set_multicast_ttl_v4(config.ttl)?;
         // Clients on this machine listen too.
         socket.set_multicast_loop_v4(true)?;
         let socket = UdpSocket::from_std(socket.into())?;
-        Ok(Self { socket, group: SocketAddrV4::new(config.group, config.port) })
+        Ok(Self { socket, group, strangers: Mutex::default() })
     }
 
     /// Announces until the token ends; a failed send is told once until one succeeds.
@@ -124,14 +151,19 @@ impl Multicast {
         }
     }
 
-    /// Waits for the next announcement; anything else on the group is passed over.
+    /// Waits for the next announcement; anything else on the group is passed over, and told seldom.
     pub async fn hear(&self) -> io::Result<Announcement> {
         let mut buffer = [0u8; DATAGRAM_BYTES_MAX];
         loop {
             let (length, from) = self.socket.recv_from(&mut buffer).await?;
             match Announcement::decode(&buffer[..length]) {
                 Ok(heard) => return Ok(heard),
-                Err(error) => tracing::debug!(%from, %error, "datagram passed over"),
+                Err(error) => {
+                    if let Some(unreported) = self.strangers.lock().count(Instant::now()) {
+                        let group = self.group;
+                        tracing::warn!(%group, %from, %error, unreported, "datagram passed over");
+                    }
+                }
             }
         }
     }
@@ -170,7 +202,23 @@ mod tests {
         for datagram in [&b""[..], b"\x00", b"\x04join", b"\x01\x00\x00\x00\x00\x16\x45"] {
             assert!(Announcement::decode(datagram).is_err());
         }
+        // The longest announcement fits the buffer, so what the socket cuts off was none.
+        let longest = encode_member(&"a".repeat(HOST_BYTES_MAX), 5701).unwrap();
+        assert!(longest.len() < DATAGRAM_BYTES_MAX && Announcement::decode(&longest).is_ok());
+        let oversized = encode_member(&"a".repeat(DATAGRAM_BYTES_MAX), 5701).unwrap();
+        assert!(Announcement::decode(&oversized[..DATAGRAM_BYTES_MAX]).is_err());
         let zero = encode_member("a", 0).unwrap();
         assert_eq!(Announcement::decode(&zero), Err(DatagramError::Port(0)));
+    }
+
+    #[test]
+    fn strangers_are_told_of_seldom_and_counted() {
+        let (mut log, begin) = (StrangerLog::default(), Instant::now());
+        assert_eq!(log.count(begin), Some(0));
+        for _ in 0..1000 {
+            assert_eq!(log.count(begin + STRANGERS_LOG_INTERVAL / 2), None);
+        }
+        assert_eq!(log.count(begin + STRANGERS_LOG_INTERVAL), Some(1000));
+        assert_eq!(log.count(begin + STRANGERS_LOG_INTERVAL * 2), Some(0));
     }
 }

@@ -23,11 +23,13 @@ const HADOOP: [&str; 6] = [
 ];
 /// Named with its version, so that no other one is looked for.
 const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
-const PROGRAMS: [Need; 9] = [
+const PROGRAMS: [Need; 12] = [
     // Network namespaces, for cut-off nodes and multicast.
     Need { probe: &["ip", "-Version"], package: "iproute2" },
     // Clients behind a translated address.
     Need { probe: &["nft", "--version"], package: "nftables" },
+    // For the sample that stands in front of coordinators.
+    Need { probe: &["nginx", "-v"], package: "nginx" },
     Need { probe: &["java", "-version"], package: "default-jdk-headless" },
     Need { probe: &["javac", "-version"], package: "default-jdk-headless" },
     Need { probe: &["mvn", "--version"], package: "maven" },

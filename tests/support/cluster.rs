@@ -4,7 +4,7 @@ use super::files::{self, Discovery};
 use super::gate::{self, Pass};
 use super::network::Network;
 use super::peer::Peer;
-use super::site::{Site, USUAL_PORTS};
+use super::site::{ClientPort, Ports, Site, USUAL_PORTS};
 use super::{http, tail, wait_for, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     environment: Vec<(String, String)>,
     discovery: Kind,
     networks: Networks,
+    /// In networks of their own, where every port is free.
+    client_port: ClientPort,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +69,8 @@ impl Plan {
         let networks = Networks::Loopback(Ipv4Addr::LOCALHOST.into());
         let discovery = Kind::StaticSeeds;
         let (settings, environment) = (Vec::new(), Vec::new());
-        Plan { size, settings, environment, discovery, networks }
+        let client_port = USUAL_PORTS.client;
+        Plan { size, settings, environment, discovery, networks, client_port }
     }
 
     /// A line of `statekeeper.properties`.
@@ -91,6 +94,12 @@ impl Plan {
     /// The nodes meet through datagrams, each in a network of its own.
     pub(crate) fn with_multicast(mut self) -> Plan {
         (self.discovery, self.networks) = (Kind::Multicast, Networks::Flat);
+        self
+    }
+
+    /// `hazelcast.discovery.port` of nodes that have a network of their own.
+    pub(crate) fn with_client_port(mut self, port: u16) -> Plan {
+        self.client_port = ClientPort(port);
         self
     }
 
@@ -140,6 +149,7 @@ impl Plan {
             environment: self.environment.clone(),
             discovery,
             networks: self.networks,
+            client_port: self.client_port,
             network,
             dir,
             _pass: pass,
@@ -191,6 +201,7 @@ pub(crate) struct Cluster {
     environment: Vec<(String, String)>,
     discovery: Discovery,
     networks: Networks,
+    client_port: ClientPort,
     network: Option<Network>,
     dir: TempDir,
     _pass: Pass,
@@ -487,7 +498,7 @@ impl Cluster {
         let site = Site {
             host,
             peer_host: if self.networks == Networks::Flat { host } else { network.peer_host(i) },
-            ports: USUAL_PORTS,
+            ports: Ports { client: self.client_port, ..USUAL_PORTS },
             name: (self.networks == Networks::Named).then(|| name_of(i)),
             translated: (self.networks == Networks::Translated).then_some(TRANSLATED_PORT),
             namespace: Some(network.namespace(i)),

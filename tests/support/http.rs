@@ -1,8 +1,9 @@
-//! Requests to the admin API, one connection each.
+//! Requests over HTTP, one connection each.
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Longer than the server's own time-outs for an answer that needs the leader.
@@ -16,9 +17,34 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).ok()?;
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT).ok()?;
+    exchange(stream, method, &address.to_string(), path, headers, body)
+}
+
+/// As `request`, from one of this machine's addresses.
+pub(crate) fn request_from(
+    source: Ipv4Addr,
+    method: &str,
+    address: SocketAddr,
+    path: &str,
+    body: Option<&Value>,
+) -> Option<(u16, String)> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
+    socket.bind(&SocketAddr::from((source, 0)).into()).ok()?;
+    socket.connect_timeout(&address.into(), TIMEOUT).ok()?;
+    exchange(socket.into(), method, &address.to_string(), path, &[], body)
+}
+
+fn exchange(
+    mut stream: TcpStream,
+    method: &str,
+    host: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Option<(u16, String)> {
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

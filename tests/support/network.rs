@@ -65,7 +65,7 @@ impl Network {
             ip(&format!("link add {bridge} type bridge mcast_snooping 0"));
             ip(&format!("link set {bridge} up"));
         }
-        let own = Ipv4Addr::new(10, 213, self.subnet, OWN_HOST);
+        let own = self.own_client_host();
         ip(&format!("addr add {own}/24 dev {}", self.client_bridge()));
         for host in 0..self.hosts {
             let Namespace { name } = self.namespace(host);
@@ -99,6 +99,18 @@ impl Network {
     /// What the other hosts reach it at.
     pub(crate) fn peer_host(&self, host: usize) -> IpAddr {
         Ipv4Addr::new(10, 213, self.subnet + 1, host_number(host)).into()
+    }
+
+    /// The test's own address among clients.
+    pub(crate) fn own_client_host(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 213, self.subnet, OWN_HOST)
+    }
+
+    /// Takes part in the nodes' own network as well, at the address it answers.
+    pub(crate) fn join_peers(&self) -> Ipv4Addr {
+        let own = Ipv4Addr::new(10, 213, self.subnet + 1, OWN_HOST);
+        ip(&format!("addr add {own}/24 dev {}", self.peer_bridge()));
+        own
     }
 
     /// Cuts a host off from the other hosts; clients still reach it.

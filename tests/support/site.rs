@@ -96,7 +96,7 @@ impl Site {
 }
 
 /// No port is given out twice in a run of a test program.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let span = LAST_PORT - FIRST_PORT;
     // Programs that run at the same time begin elsewhere.
