@@ -67,7 +67,7 @@ fn a_file_system_that_no_seed_directory_is_on_stops_nothing() {
             ("seed-store.properties", "seed-store.filesystem.profile=hdfs-config-default\n"),
             ("filesystem/hdfs-config-default.properties", "fs.client.type=hdfs\n"),
         ]);
-        assert_eq!(found.contains("error SK0008"), wanted, "{found}");
+        assert_eq!(found.contains("error SK0007"), wanted, "{found}");
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn build(
     if settings.values.contains_key("hazelcast.discovery.tcp-ip.seeds") {
         let fix = "name a seed, or leave the key out for the seed directory";
         settings.error("hazelcast.discovery.tcp-ip.seeds", "the list is empty", fix);
+        return None;
     }
     let explicit = ["hazelcast.discovery.tcp-ip.profile", "seed-store.filesystem.profile"]
         .into_iter()
