@@ -28,8 +28,8 @@ const GROWTH_MAX: u64 = 64 * MIB;
 /// An attacker has a machine of its own. Here it shares the cores of node and client, so it gives
 /// way to both: what is measured is what the node does for it, not what it takes itself.
 const ATTACKER_NICENESS: i32 = 19;
-/// What an allocator may keep for the next time.
-const KEPT_MAX: u64 = 16 * MIB;
+/// What an allocator may keep for the next time, and what the client's own writes hold in the log.
+const KEPT_MAX: u64 = 24 * MIB;
 const CALM_TIMEOUT: Duration = Duration::from_secs(30);
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 

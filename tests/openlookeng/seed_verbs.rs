@@ -7,8 +7,9 @@ use crate::support::site::Site;
 use crate::support::wait_until;
 use crate::verbs::{self, Ran};
 use serde_json::json;
-use statekeeper::seed::{LocalSeedDirectory, Seed, SeedDirectory, file};
+use statekeeper::seed::{Seed, SeedDirectory, file, local};
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::process::{Child, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,7 +29,7 @@ impl Member {
     fn start(cluster: &Cluster) -> Member {
         let home = cluster.folder().join("member");
         fs::create_dir(&home).unwrap();
-        let site = Site::on_loopback(home);
+        let site = Site::on_loopback(Ipv4Addr::LOCALHOST.into(), home);
         let mut command = Peer::Hazelcast.command("embedded", &site, std::slice::from_ref(&site));
         let log = File::create(site.log()).unwrap();
         let (out, err) = (log.try_clone().unwrap(), log);
@@ -58,7 +59,7 @@ fn now_ms() -> i64 {
 /// Adds seeds under the lock, so that the node that refreshes its own loses none.
 fn add(cluster: &Cluster, seeds: &[(&str, i64)]) {
     let folder = cluster.seed_directory();
-    let directory = LocalSeedDirectory::open(folder.parent().unwrap(), CLUSTER_NAME).unwrap();
+    let directory = local::open(folder.parent().unwrap(), CLUSTER_NAME).unwrap();
     let new: Vec<Seed> = seeds
         .iter()
         .map(|(location, timestamp_ms)| Seed {
