@@ -104,10 +104,12 @@ fn the_guides_files_and_checks_lead_from_the_embedded_store_to_a_cluster_that_se
     (0..HOSTS.len()).for_each(|i| cluster.spawn(i));
     cluster.wait_ready().unwrap();
     for i in 0..HOSTS.len() {
-        // A follower that cannot ask the leader yet says so.
+        // A follower that cannot ask the leader says so; a new leader has to hear the others first.
         let known = [promised("3 of 3 nodes, one may fail"), promised("3 voters, 2 must answer;")];
-        let status = said(&run(&cluster, i, promised("statekeeper status")));
-        assert!(known.iter().any(|line| status.contains(line)), "{status}");
+        wait_until("the promised status", HALF_A_MINUTE, || {
+            let status = said(&run(&cluster, i, promised("statekeeper status")));
+            known.iter().any(|line| status.contains(line))
+        });
         let path = promised("/readyz?verbose");
         let (status, body) = http::get(cluster.site(i).admin_address(), path).unwrap();
         assert!(status == 200 && body.trim_end().ends_with("ok"), "{status} {body}");

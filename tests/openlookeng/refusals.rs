@@ -37,11 +37,6 @@ fn keys_of_features_that_are_not_built_stop_the_start_by_name() {
             "hazelcast.ssl.enabled",
         ),
         ("state-store.properties", "hazelcast.kerberos.enable=true\n", "hazelcast.kerberos.enable"),
-        (
-            "filesystem/local-config-default.properties",
-            "hdfs.authentication.type=KERBEROS\n",
-            "hdfs.authentication.type",
-        ),
         ("statekeeper.properties", "client.auth=password\n", "client.auth"),
     ] {
         let mut cluster = prepared();
@@ -49,17 +44,6 @@ fn keys_of_features_that_are_not_built_stop_the_start_by_name() {
         expect_refused(&mut cluster, file, key);
         assert!(!cluster.log(0).contains("secret-word"), "a password in the log");
     }
-}
-
-#[test]
-fn a_seed_directory_on_hdfs_stops_the_start_by_name() {
-    let mut cluster = prepared();
-    let file = "filesystem/local-config-default.properties";
-    let published = "fs.client.type=hdfs\nhdfs.config.resources=/path/to/core-site.xml\n\
-                     hdfs.authentication.type=NONE\nfs.hdfs.impl.disable.cache=true\n";
-    let etc = cluster.site(0).home.join("etc");
-    std::fs::write(etc.join(file), published).unwrap();
-    expect_refused(&mut cluster, file, "fs.client.type");
 }
 
 #[test]
