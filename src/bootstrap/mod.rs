@@ -29,6 +29,7 @@ mod timing;
 mod view;
 mod waiting;
 
+pub(crate) use ask::unix_ms;
 pub use ask::{AskError, ClockDifference, ask, ask_clock};
 pub use decision::{Decider, DeciderSettings, Step};
 pub use error::BootstrapError;

@@ -4,7 +4,7 @@
 //! Timestamps of different machines are never compared: a seed is old when its timestamp has not
 //! moved for the time-out by this node's own monotonic clock.
 
-use super::ask::{AskError, ask};
+use super::ask::{AskError, ask, unix_ms};
 use super::founding::Founding;
 use super::limits::{ASKS_IN_FLIGHT_MAX, DEFAULT_PORTS};
 use super::marker::Marker;
@@ -13,14 +13,14 @@ use super::peer_responder::PeerResponder;
 use super::peer_source::read_marker;
 use super::view::MarkerView;
 use crate::discovery::tcp_ip::SeedAddress;
-use crate::seed::{LockInfo, Seed, SeedDirectory, SeedError};
+use crate::seed::{self, LockInfo, Seed, SeedDirectory, SeedError};
 use futures::StreamExt;
 use parking_lot::Mutex;
 use statekeeper_machine::ClusterId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -202,13 +202,7 @@ impl SeedKeeper {
             return Ok(Vec::new());
         }
         let gone = judged.keys().cloned().collect();
-        self.directory
-            .update(Box::new(move |mut seeds| {
-                // A seed that has moved since it was judged belongs to a node that is back.
-                seeds.retain(|seed| judged.get(&seed.location) != Some(&seed.timestamp_ms));
-                seeds
-            }))
-            .await?;
+        self.directory.update(seed::without(judged)).await?;
         Ok(gone)
     }
 
@@ -251,8 +245,7 @@ impl SeedKeeper {
 
     async fn refresh(&self) -> Result<Vec<Seed>, SeedError> {
         let location = self.location().to_owned();
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let timestamp_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        let timestamp_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
         let written = self
             .directory
             .update(Box::new(move |mut seeds| {

@@ -16,6 +16,7 @@ use crate::doctor::{
     AddressFound, Expected, Finding, Judged, Level, LockFound, MarkerFound, Reached, SeedFound,
     SeedLook, SeedStore, Sorted, address_finding,
 };
+use crate::seed;
 
 const SEEDS: &str = "seeds";
 
@@ -64,7 +65,7 @@ pub(super) async fn run(
 }
 
 async fn find(config: &Config) -> Result<SeedStore, CliError> {
-    let Some(directory) = SeedStore::directory_of(config) else {
+    let Some(directory) = seed::folder_of(config) else {
         let text = "the configuration names no seed directory: nodes are found in another way";
         let fix = "set hazelcast.discovery.mode=tcp-ip without hazelcast.discovery.tcp-ip.seeds, \
                    or see statekeeper doctor";

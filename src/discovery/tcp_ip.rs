@@ -36,6 +36,11 @@ const ADDRESSES_PER_NAME_MAX: usize = 16;
 const HOST_BYTES_MAX: usize = 255;
 
 impl SeedAddress {
+    /// Host and port as text, an IPv6 address in brackets.
+    pub fn text(host: &str, port: u16) -> String {
+        Self { host: host.to_owned(), port: Some(port) }.to_string()
+    }
+
     /// Reads one item, trimmed; an IPv6 address with a port stands in brackets.
     pub fn parse(item: &str) -> Result<Self, AddressError> {
         let item = item.trim();

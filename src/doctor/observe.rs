@@ -13,8 +13,9 @@ use crate::config::{
 };
 use crate::coordinator::{CoordinatorCheck, first_cause};
 use crate::discovery::multicast::Multicast;
+use crate::discovery::tcp_ip::SeedAddress;
 use crate::node::{self, PortState, Process, look_at_port};
-use crate::seed::lock;
+use crate::seed::{self, lock};
 use crate::storage::DataDir;
 use statekeeper_machine::{ClusterId, NodeId};
 use std::collections::BTreeSet;
@@ -54,7 +55,7 @@ pub async fn observe(
     Observations {
         cluster_name: config.node.cluster_name.clone(),
         expect: u16::try_from(config.raft.bootstrap_expect).unwrap_or(u16::MAX),
-        own_address: format!("{}:{}", bracketed(&client.advertise_host), client.advertise_port),
+        own_address: SeedAddress::text(&client.advertise_host, client.advertise_port),
         configuration: loaded.warnings.iter().map(of_configuration).collect(),
         data,
         ports,
@@ -86,11 +87,6 @@ fn of_configuration(found: &config::Finding) -> Finding {
     };
     let fix = Some(found.fix.clone());
     Finding { level, check: "config", text, fix, code: Some(found.problem.code().to_owned()) }
-}
-
-/// An IPv6 address in brackets, so that a port can follow it.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// Where the admin API of this machine's node answers.
@@ -188,7 +184,7 @@ async fn discovery(config: &Config) -> Found {
 }
 
 async fn seeds(config: &Config) -> SeedsFound {
-    let directory = SeedStore::directory_of(config).unwrap_or_default();
+    let directory = seed::folder_of(config).unwrap_or_default();
     let refused =
         |error: &dyn std::error::Error| SeedsState::Refused(Finding::from_error("seeds", error));
     let for_find = config.clone();
@@ -246,7 +242,7 @@ async fn listen(config: &MulticastConfig) -> MulticastFound {
     let all = async {
         while heard.len() < HEARD_MAX {
             match multicast.hear().await {
-                Ok(at) => heard.insert(format!("{}:{}", bracketed(&at.host), at.port)),
+                Ok(at) => heard.insert(SeedAddress::text(&at.host, at.port)),
                 Err(error) => {
                     failed = Some(error.to_string());
                     return;

@@ -1,11 +1,11 @@
 //! The seed directory from outside: what lies in it, and the removal of what is dead.
 
 use super::address::{AddressFound, AddressSource, reach_each};
-use crate::bootstrap::Marker;
+use crate::bootstrap::{Marker, unix_ms};
 use crate::config::{Config, Discovery};
 use crate::seed::{self, LockInfo, Seed, SeedDirectory, SeedError, SeedFolder, lock};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The seed directory of a configuration.
 pub struct SeedStore {
@@ -93,27 +93,17 @@ impl SeedFound {
 
 impl SeedStore {
     /// Finds the folder that the configuration names. `Ok(None)`: nodes are found in another way,
-    /// or the folder is absent and can be made; `directory_of` tells which. Blocks.
+    /// or the folder is absent and can be made; `seed::folder_of` tells which. Blocks.
     pub fn find(config: &Config) -> Result<Option<Self>, SeedError> {
         let Discovery::SeedDirectory(seeds) = &config.discovery else { return Ok(None) };
         let name = &config.node.cluster_name;
         let Some(directory) = seed::find(seeds, name)? else { return Ok(None) };
         Ok(Some(Self {
+            path: directory.path().display().to_string(),
             directory,
-            path: seed::shown(seeds).join(name).display().to_string(),
             cluster_name: name.clone(),
             heartbeat_timeout: seeds.heartbeat_timeout,
         }))
-    }
-
-    /// The folder that a configuration names, there or not.
-    pub fn directory_of(config: &Config) -> Option<String> {
-        match &config.discovery {
-            Discovery::SeedDirectory(seeds) => {
-                Some(seed::shown(seeds).join(&config.node.cluster_name).display().to_string())
-            }
-            Discovery::None | Discovery::StaticSeeds(_) | Discovery::Multicast(_) => None,
-        }
     }
 
     /// Reads everything, changes nothing.
@@ -122,7 +112,7 @@ impl SeedStore {
     /// Why the seeds cannot be read. A marker or a lock that cannot is part of the look.
     pub async fn look(&self) -> Result<SeedLook, SeedError> {
         let seeds = self.directory.read().await?;
-        let now_ms = now_ms();
+        let now_ms = unix_ms();
         let seeds =
             seeds.into_iter().map(|seed| SeedFound::at(seed, now_ms, self.heartbeat_timeout));
         Ok(SeedLook {
@@ -161,13 +151,7 @@ impl SeedStore {
         let asked: BTreeSet<String> = judged.iter().map(|seed| seed.location.clone()).collect();
         let judged: BTreeMap<String, i64> =
             judged.into_iter().map(|seed| (seed.location, seed.timestamp_ms)).collect();
-        let left = self
-            .directory
-            .update(Box::new(move |mut seeds| {
-                seeds.retain(|seed| judged.get(&seed.location) != Some(&seed.timestamp_ms));
-                seeds
-            }))
-            .await?;
+        let left = self.directory.update(seed::without(judged)).await?;
         let left: BTreeSet<String> = left.into_iter().map(|seed| seed.location).collect();
         Ok(asked.difference(&left).cloned().collect())
     }
@@ -247,11 +231,6 @@ fn judge(found: &SeedFound, answers: Option<&bool>, timeout: Duration) -> Judged
             Judged::Keep(format!("it is {age} s old, but somebody answers there"))
         }
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl SeedLook {

@@ -53,7 +53,7 @@ pub(super) fn context(parts: Parts) -> AdminContext {
     let (stats, data_dir) = (raft.storage_stats(), config.storage.data_dir.clone());
     let status = raft.status();
     let mode = mode_of(&config.discovery);
-    let directory = directory_of(&config);
+    let directory = seed::folder_of(&config);
     AdminContext {
         consensus: raft,
         info,
@@ -86,16 +86,6 @@ fn mode_of(discovery: &Discovery) -> &'static str {
         Discovery::StaticSeeds(_) => "tcp-ip",
         Discovery::SeedDirectory(_) => "seed-directory",
         Discovery::Multicast(_) => "multicast",
-    }
-}
-
-fn directory_of(config: &Config) -> Option<String> {
-    match &config.discovery {
-        Discovery::SeedDirectory(directory) => {
-            let folder = seed::shown(directory).join(&config.node.cluster_name);
-            Some(folder.display().to_string())
-        }
-        Discovery::None | Discovery::StaticSeeds(_) | Discovery::Multicast(_) => None,
     }
 }
 

@@ -25,20 +25,15 @@ pub(super) fn description(config: &Config, identity: &Identity) -> NodeDescripti
         member: MemberUuid(identity.member_uuid.as_u128()),
         client_host: config.client.advertise_host.as_str().into(),
         client_port: config.client.advertise_port,
-        raft_address: address(&config.node.advertise, config.raft.port).into(),
-        admin_address: address(&config.admin.bind.to_string(), config.admin.port).into(),
+        raft_address: SeedAddress::text(&config.node.advertise, config.raft.port).into(),
+        admin_address: SeedAddress::text(&config.admin.bind.to_string(), config.admin.port).into(),
         version: env!("CARGO_PKG_VERSION").into(),
     }
 }
 
 /// Where clients reach a node, as seeds and announcements have it.
 pub(super) fn client_address(node: &NodeDescription) -> String {
-    address(&node.client_host, node.client_port)
-}
-
-/// Host and port, IPv6 in brackets.
-fn address(host: &str, port: u16) -> String {
-    SeedAddress { host: host.to_owned(), port: Some(port) }.to_string()
+    SeedAddress::text(&node.client_host, node.client_port)
 }
 
 /// What every endpoint of this node is told.

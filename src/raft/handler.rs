@@ -52,8 +52,10 @@ impl Session {
 type Answer = BoxFuture<'static, Response>;
 
 impl Handler {
-    /// Begins a request. What is done before the first wait is done in the order of these calls.
-    pub(crate) fn begin(self: &Arc<Self>, session: &mut Session, request: Request) -> Answer {
+    /// Begins a request, and waits until proposals are on their way into the log: they enter it in
+    /// the order of these calls. Answers that are polled side by side would not keep it, since a
+    /// task that has used up its turn leaves its futures in any order.
+    pub(crate) async fn begin(self: &Arc<Self>, session: &mut Session, request: Request) -> Answer {
         let this = self.clone();
         if !session.addressed && !matches!(request, Request::Join(_)) {
             return ready(Response::Failed("the hello named no node".to_owned()));
@@ -91,9 +93,10 @@ impl Handler {
                 let inbox = session.inbox.clone();
                 Box::pin(async move { inbox.end(&this.raft).await })
             }
-            Request::Propose(commands) => Box::pin(async move {
-                Response::Proposed(this.proposer.propose(commands).await.end().await)
-            }),
+            Request::Propose(commands) => {
+                let proposing = this.proposer.propose(commands).await;
+                Box::pin(async move { Response::Proposed(proposing.end().await) })
+            }
             Request::ReadIndex => Box::pin(async move {
                 match this.read_index.get().await {
                     Some(index) => Response::ReadIndex { index },

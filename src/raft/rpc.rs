@@ -117,7 +117,7 @@ impl RpcServer {
                 }
                 request = reader.next::<Numbered<Request>>(), if room => {
                     let Some(Numbered { number, body }) = request? else { break };
-                    let answer = self.handler.begin(&mut session, body);
+                    let answer = self.handler.begin(&mut session, body).await;
                     answers.push(Box::pin(async move { (number, answer.await) }));
                 }
             }

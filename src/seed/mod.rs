@@ -16,7 +16,8 @@ pub use file::Seed;
 pub use folder::{MARKER, SeedFolder};
 pub use lock::LockInfo;
 
-use crate::config::{Filesystem, SeedDirectoryConfig};
+use crate::config::{Config, Discovery, Filesystem, SeedDirectoryConfig};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -49,6 +50,26 @@ pub fn shown(config: &SeedDirectoryConfig) -> PathBuf {
         Filesystem::Local => config.seed_dir.clone(),
         Filesystem::Hdfs(hdfs) => hdfs::shown(hdfs, &config.seed_dir),
     }
+}
+
+/// The cluster's folder in the seed directory, there or not; `None`: nodes are found in another
+/// way.
+pub fn folder_of(config: &Config) -> Option<String> {
+    match &config.discovery {
+        Discovery::SeedDirectory(seeds) => {
+            Some(shown(seeds).join(&config.node.cluster_name).display().to_string())
+        }
+        Discovery::None | Discovery::StaticSeeds(_) | Discovery::Multicast(_) => None,
+    }
+}
+
+/// Removes seeds as they were judged, location and time stamp: one that has moved since belongs to
+/// a node that is back, and stays.
+pub fn without(judged: BTreeMap<String, i64>) -> SeedChange {
+    Box::new(move |mut seeds| {
+        seeds.retain(|seed| judged.get(&seed.location) != Some(&seed.timestamp_ms));
+        seeds
+    })
 }
 
 /// What a call to a seed directory gives: boxed, so that the node can hold either kind.
