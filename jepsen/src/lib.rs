@@ -1,0 +1,18 @@
+//! statekeeper-jepsen: starts real nodes, lets real clients work, breaks things, writes down what
+//! every client saw, and judges afterwards whether one atomic object could have answered so.
+//!
+//! - `history`: what is written down, its file format and its rules.
+//! - `check`: the judges; they see histories only, never a node.
+//! - `client`: what performs an operation, and the one table of outcomes.
+//! - `cluster`: nodes in network namespaces behind the harness's own router; disks and clocks.
+//! - `nemesis`: the faults, each with the proof that it took hold.
+//! - `workload`: who asks what, by seed, and which model judges it.
+//! - `report`: pages and plots of a run.
+
+pub mod check;
+pub mod client;
+pub mod cluster;
+pub mod history;
+pub mod nemesis;
+pub mod report;
+pub mod workload;

@@ -1,0 +1,5 @@
+//! Arguments of the harness.
+
+fn main() -> anyhow::Result<()> {
+    Ok(())
+}

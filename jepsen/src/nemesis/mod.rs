@@ -1,0 +1,1 @@
+//! The faults, each with the proof that it took hold.

@@ -1,0 +1,1 @@
+//! Who asks what, by seed, and which model judges it.
