@@ -7,6 +7,7 @@
 //! - `cluster`: nodes in network namespaces behind the harness's own router; disks and clocks.
 //! - `nemesis`: the faults, each with the proof that it took hold.
 //! - `workload`: who asks what, by seed, and which model judges it.
+//! - `run`: plays a workload and judges what it left.
 //! - `report`: pages and plots of a run.
 
 pub mod check;
@@ -15,4 +16,5 @@ pub mod cluster;
 pub mod history;
 pub mod nemesis;
 pub mod report;
+pub mod run;
 pub mod workload;

@@ -1,10 +1,11 @@
 //! What performs an operation of a workload, and what became of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 /// One operation as a generator asks for it; fields as in a line of the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,4 +79,28 @@ pub trait Client: Send {
 
     /// The node it talks to, for the history.
     fn node(&self) -> Option<String>;
+
+    /// The CP session that holds this client's locks, if it has one.
+    fn session(&self) -> Option<SessionSeen> {
+        None
+    }
+
+    /// Asks for the events of a whole map, with values. The channel closes when the listener is
+    /// lost.
+    fn listen<'a>(&'a mut self, _map: &'a str, _name: &'a str) -> BoxFuture<'a, Listening> {
+        Box::pin(async { Err("this client has no listeners".to_owned()) })
+    }
+}
+
+/// Events on their way, or why there will be none.
+pub type Listening = Result<mpsc::Receiver<ListenerEvent>, String>;
+
+/// What a client knows of its CP session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionSeen {
+    /// When the last heartbeat that was answered had been sent; before the first one, when the
+    /// session had been asked for.
+    pub renewed_at: Instant,
+    /// How long the session lives without one.
+    pub time_to_live: Duration,
 }

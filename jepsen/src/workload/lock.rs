@@ -1,0 +1,137 @@
+//! A fenced lock: one holder among live sessions, and fences that rise.
+//!
+//! Only what a client can know is asked: a worker releases what it was told that it holds.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use serde_json::{Map, Value, json};
+
+use super::{Asked, Next, WITHIN, WITHIN_LOCK, Workload};
+use crate::client::{Op, Outcome};
+
+const WORKERS: usize = 5;
+/// Milliseconds that a try waits.
+const TRY_MS: u64 = 500;
+/// Operations before the lock is left for a new one: what no checker can search is of no use.
+const LIFE: u64 = 150;
+
+/// Workers that want one lock.
+pub(super) struct Lock {
+    max_holds: u64,
+    dying_holders: bool,
+    number: u64,
+    used: u64,
+    /// Which lock each worker holds, and how often.
+    held: Vec<Option<(String, u64)>>,
+}
+
+impl Lock {
+    /// One hold at a time.
+    pub(super) fn plain() -> Self {
+        Self::new(1, false)
+    }
+
+    /// Up to two holds by one owner.
+    pub(super) fn reentrant() -> Self {
+        Self::new(2, false)
+    }
+
+    /// Holders that go silent: the session's end must free the lock, and not before.
+    pub(super) fn with_dying_holders() -> Self {
+        Self::new(1, true)
+    }
+
+    fn new(max_holds: u64, dying_holders: bool) -> Self {
+        Self { max_holds, dying_holders, number: 0, used: 0, held: vec![None; WORKERS] }
+    }
+
+    fn ask(name: &str, f: &str, value: Option<Value>, within: Duration) -> Asked {
+        let (object, f) = ("lock".to_owned(), f.to_owned());
+        let op = Op { object, name: name.to_owned(), f, key: Some(json!(name)), value, ttl: None };
+        Asked { object: name.to_owned(), op, within }
+    }
+
+    fn current(&mut self) -> String {
+        if self.used >= LIFE {
+            self.number += 1;
+            self.used = 0;
+        }
+        self.used += 1;
+        format!("lock-{}", self.number)
+    }
+
+    fn try_acquire(name: &str) -> Asked {
+        Self::ask(name, "try-acquire", Some(json!(TRY_MS)), WITHIN_LOCK)
+    }
+}
+
+impl Workload for Lock {
+    fn model(&self) -> (&'static str, Map<String, Value>) {
+        let params = [("fenced", json!(true)), ("max-holds", json!(self.max_holds))];
+        ("lock", params.map(|(key, value)| (key.to_owned(), value)).into_iter().collect())
+    }
+
+    fn workers(&self) -> usize {
+        WORKERS
+    }
+
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+        if let Some((name, holds)) = self.held[worker].clone() {
+            self.used += 1;
+            if self.dying_holders && random.random_bool(0.1) {
+                return Next::Ask(Self::ask(&name, "die", None, WITHIN));
+            }
+            return Next::Ask(if holds < self.max_holds && random.random_bool(0.4) {
+                Self::try_acquire(&name)
+            } else if random.random_bool(0.15) {
+                Self::ask(&name, "is-locked", None, WITHIN)
+            } else {
+                Self::ask(&name, "release", None, WITHIN)
+            });
+        }
+        let name = self.current();
+        Next::Ask(if random.random_bool(0.15) {
+            Self::ask(&name, "is-locked", None, WITHIN)
+        } else {
+            Self::try_acquire(&name)
+        })
+    }
+
+    fn done(&mut self, worker: usize, asked: &Asked, outcome: &Outcome) {
+        let held = &mut self.held[worker];
+        match outcome {
+            Outcome::Ok { result, .. } => match asked.op.f.as_str() {
+                "try-acquire" if result.as_ref().is_some_and(|fence| fence != &json!(0)) => {
+                    let holds = held.take().map_or(0, |(_, holds)| holds);
+                    *held = Some((asked.object.clone(), holds + 1));
+                }
+                "release" => {
+                    let holds = held.take().map_or(0, |(_, holds)| holds).saturating_sub(1);
+                    *held = (holds > 0).then(|| (asked.object.clone(), holds));
+                }
+                "die" => *held = None,
+                _ => {}
+            },
+            // Whoever asks next is another owner.
+            Outcome::Info { .. } | Outcome::Violation { .. } => *held = None,
+            // A release that is refused says that it is held no more.
+            Outcome::Fail { .. } if asked.op.f == "release" => *held = None,
+            Outcome::Fail { .. } => {}
+        }
+    }
+
+    fn last(&mut self) -> Vec<Asked> {
+        let name = format!("lock-last-{}", self.number);
+        vec![Self::try_acquire(&name), Self::ask(&name, "release", None, WITHIN)]
+    }
+
+    fn has_sessions(&self) -> bool {
+        true
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+}
