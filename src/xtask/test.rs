@@ -22,7 +22,7 @@ const IN_VERIFY: &str = "tidy";
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let mut stages = Stages::begin(RUN_LIMIT)?;
     stages.command("setup", SETUP, ourselves("setup-clients")?);
-    verify::add_to(&mut stages);
+    verify::add_to(&mut stages)?;
     stages.command("storage failpoints", SUITE, storage_failpoints());
     for suite in suites()? {
         // One test after the other: each starts several processes, and some measure them.
@@ -48,7 +48,7 @@ fn storage_failpoints() -> Command {
 }
 
 /// Every test target of the workspace: a new suite needs no entry here.
-fn suites() -> anyhow::Result<Vec<String>> {
+pub(crate) fn suites() -> anyhow::Result<Vec<String>> {
     let output = cargo("metadata", &["--format-version", "1", "--no-deps"])
         .output()
         .context("cannot start cargo metadata")?;

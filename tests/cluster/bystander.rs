@@ -9,7 +9,7 @@ use crate::support::memory::{MIB, descriptors, resident_bytes};
 use crate::support::raw::RawClient;
 use crate::support::{gate, wait_until};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -182,13 +182,13 @@ impl Client {
 
 /// Looks at a process's memory until told to stop.
 struct Peak {
-    stop: Sender<()>,
+    stop: SyncSender<()>,
     thread: JoinHandle<u64>,
 }
 
 impl Peak {
     fn watch(pid: u32) -> Peak {
-        let (stop, stopped): (Sender<()>, Receiver<()>) = channel();
+        let (stop, stopped): (SyncSender<()>, Receiver<()>) = sync_channel(1);
         let thread = std::thread::spawn(move || {
             let mut peak = 0;
             while stopped.recv_timeout(SAMPLE_INTERVAL).is_err() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 /// A JVM on busy cores.
@@ -75,7 +75,7 @@ impl Coordinator {
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let requests = Arc::new(AtomicUsize::new(0));
         let counts = Arc::clone(&requests);
-        let (told, port) = channel();
+        let (told, port) = sync_channel(1);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 match line.strip_prefix("port ") {

@@ -95,11 +95,11 @@ fn the_guides_files_and_checks_lead_from_the_embedded_store_to_a_cluster_that_se
         write_host(&cluster, i, coordinators[i.min(1)].port());
     }
     let check = promised("statekeeper check-config --etc /opt/openlookeng/etc");
-    for i in 0..HOSTS.len() {
+    for (i, host) in HOSTS.iter().enumerate() {
         let output = run(&cluster, i, check);
         let text = said(&output);
-        assert!(output.status.success(), "{}: {text}", HOSTS[i]);
-        assert!(text.contains(promised("0 errors, 0 warnings")), "{}: {text}", HOSTS[i]);
+        assert!(output.status.success(), "{host}: {text}");
+        assert!(text.contains(promised("0 errors, 0 warnings")), "{host}: {text}");
     }
     (0..HOSTS.len()).for_each(|i| cluster.spawn(i));
     cluster.wait_ready().unwrap();

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -20,6 +20,9 @@ pub(crate) struct Hadoop {
     conversation: Mutex<(ChildStdin, Receiver<String>)>,
     dir: TempDir,
 }
+
+/// Lines that may wait: it says one line an answer.
+const LINES_WAITING: usize = 64;
 
 impl Hadoop {
     /// One NameNode, or two of one name service of which the first is active.
@@ -44,7 +47,7 @@ impl Hadoop {
             .spawn()
             .unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(LINES_WAITING);
         std::thread::spawn(move || {
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
             lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ pub(crate) type Answer = Result<Value, CallError>;
 
 #[derive(Default)]
 struct Shared {
-    answers: Mutex<HashMap<u64, Sender<Value>>>,
+    answers: Mutex<HashMap<u64, SyncSender<Value>>>,
     events: Mutex<Vec<Value>>,
     event_came: Condvar,
 }
@@ -130,7 +130,7 @@ impl Driver {
     pub(crate) fn call_async(&self, mut command: Value) -> Pending {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         command["id"] = json!(id);
-        let (sender, answer) = channel();
+        let (sender, answer) = sync_channel(1);
         self.shared.answers.lock().unwrap().insert(id, sender);
         let mut line = command.to_string();
         line.push('\n');

@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl CallError {
 
 #[derive(Default)]
 struct Shared {
-    waiting: Mutex<HashMap<i64, Sender<ClientMessage>>>,
+    waiting: Mutex<HashMap<i64, SyncSender<ClientMessage>>>,
     events: Mutex<Vec<ClientMessage>>,
     closed: AtomicBool,
 }
@@ -222,7 +222,7 @@ impl RawClient {
     }
 
     fn expect(&self, id: CorrelationId) -> Receiver<ClientMessage> {
-        let (sender, answer) = channel();
+        let (sender, answer) = sync_channel(1);
         self.shared.waiting.lock().unwrap().insert(id.0, sender);
         if self.is_closed() {
             // The reader has gone and clears nothing any more.
