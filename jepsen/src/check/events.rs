@@ -199,6 +199,14 @@ impl Model for Events {
         (!ways.is_empty()).then_some(EventsState { registered, ways })
     }
 
+    fn idle(&self, _: &EventsState, op: &EventsOp) -> bool {
+        match op {
+            EventsOp::Change(op, _) => op.is_idle(),
+            EventsOp::Registered(_) => false,
+            EventsOp::Got(_) => true,
+        }
+    }
+
     fn describe(&self, state: &EventsState) -> Value {
         let ways = state
             .ways

@@ -101,6 +101,14 @@ impl Model for Ttl {
         }
     }
 
+    fn idle(&self, state: &Self::State, op: &TtlOp) -> bool {
+        match op {
+            TtlOp::Entry(op, _) => op.is_idle(),
+            // It ends only what was written before it: what is gone by now does not come back.
+            TtlOp::End(number) => *number != state.1,
+        }
+    }
+
     fn describe(&self, state: &Self::State) -> Value {
         json!({ "value": self.values.value(state.0), "ends": state.1 != 0 })
     }

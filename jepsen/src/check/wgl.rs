@@ -7,7 +7,7 @@
 //!
 //! Four rules keep the search small; none loses an order (let one be chosen that places the fewest
 //! unknown operations):
-//! - an operation that returned, fits now and changes nothing is placed at once, for good;
+//! - an operation that returned, fits now and never changes anything is placed at once, for good;
 //! - an unknown operation that changes nothing is not placed: unplaced it can do no less;
 //! - of equal unknown operations the earliest goes first: it may be placed wherever another may;
 //! - what follows an unknown operation must need it: were its effect the same without, the order
@@ -237,12 +237,12 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    /// A call that may come next, fits, and changes nothing.
+    /// A call that may come next, fits, and changes nothing, now or later.
     fn harmless(&mut self) -> Option<u32> {
         let mut entry = self.list.first();
         while self.list.is_call(entry) {
             let call = self.known_call(self.list.owner(entry));
-            if self.ready(call) {
+            if self.ready(call) && self.model.idle(&self.state, &call.op) {
                 self.steps += 1;
                 if self.model.step(&self.state, &call.op).as_ref() == Some(&self.state) {
                     return Some(entry);

@@ -87,6 +87,17 @@ impl Model for Counter {
         }
     }
 
+    fn idle(&self, _: &i64, op: &CounterOp) -> bool {
+        match op {
+            CounterOp::Get(_) => true,
+            CounterOp::Cas { told, .. } => *told == Told::This(false),
+            CounterOp::Set(_)
+            | CounterOp::AddGet(..)
+            | CounterOp::GetAdd(..)
+            | CounterOp::GetSet(..) => false,
+        }
+    }
+
     fn blind(&self, op: &CounterOp) -> bool {
         matches!(op, CounterOp::Set(_) | CounterOp::GetSet(_, Told::Nothing))
     }

@@ -83,7 +83,7 @@ impl Lock {
     }
 
     fn acquire(&self, state: &LockState, owner: u32, told: &Told<i64>) -> Option<LockState> {
-        if !self.may_hold(state, owner) {
+        if !self.may_hold(state, owner) || *told == Told::Nonsense {
             return None;
         }
         let mut state = state.clone();
@@ -179,6 +179,16 @@ impl Model for Lock {
             LockOp::Count(told) => told.allows(&i64::from(state.holds)).then(|| state.clone()),
             LockOp::Fence(told) if state.owner == 0 => told.allows(&0).then(|| state.clone()),
             LockOp::Fence(told) => self.learn(state.clone(), told),
+        }
+    }
+
+    fn idle(&self, _: &LockState, op: &LockOp) -> bool {
+        match op {
+            LockOp::Try(_, answer) => *answer == Answer::Refused,
+            LockOp::Release(_, told) => *told == Told::This(false),
+            LockOp::Acquire(..) | LockOp::Expire(_) => false,
+            // A fence that is told may make the token known: then it is no idle step.
+            LockOp::IsLocked(_) | LockOp::Count(_) | LockOp::Fence(_) => true,
         }
     }
 

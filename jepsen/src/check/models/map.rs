@@ -106,6 +106,17 @@ impl EntryOp {
         }
     }
 
+    /// Whether it writes nothing wherever it fits.
+    pub(crate) fn is_idle(&self) -> bool {
+        match self {
+            Self::Get(_) | Self::Contains(_) => true,
+            Self::PutIfAbsent(_, Told::This(old)) => *old != 0,
+            Self::Replace(_, told) | Self::Remove(told) => *told == Told::This(0),
+            Self::ReplaceIf { told, .. } | Self::RemoveIf(_, told) => *told == Told::This(false),
+            Self::Put(..) | Self::PutIfAbsent(..) => false,
+        }
+    }
+
     fn is_blind(&self) -> bool {
         matches!(self, Self::Put(_, Told::Nothing) | Self::Remove(Told::Nothing))
     }
@@ -276,6 +287,18 @@ impl Model for MapObject {
             }
         };
         fits.then(|| state.clone())
+    }
+
+    fn idle(&self, _: &Self::State, op: &MapOp) -> bool {
+        match op {
+            MapOp::Entry(_, op) => op.is_idle(),
+            MapOp::PutAll(_) | MapOp::Clear => false,
+            MapOp::Size(_)
+            | MapOp::IsEmpty(_)
+            | MapOp::Keys(_)
+            | MapOp::Entries(_)
+            | MapOp::GetAll(..) => true,
+        }
     }
 
     fn blind(&self, op: &MapOp) -> bool {

@@ -72,6 +72,14 @@ impl Model for Register {
         }
     }
 
+    fn idle(&self, _: &u32, op: &RegisterOp) -> bool {
+        match op {
+            RegisterOp::Read(_) => true,
+            RegisterOp::Cas { told, .. } => *told == Told::This(false),
+            RegisterOp::Write(_) => false,
+        }
+    }
+
     fn blind(&self, op: &RegisterOp) -> bool {
         matches!(op, RegisterOp::Write(_))
     }

@@ -16,7 +16,7 @@ pub(crate) struct Semaphore {
 /// One operation: owner by number, permits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum SemaphoreOp {
-    Acquire(u32, i64),
+    Acquire(u32, i64, Told<bool>),
     Try(u32, i64, Told<bool>),
     Release(u32, i64),
     /// The session of the owner ends.
@@ -34,7 +34,11 @@ impl Semaphore {
         let mut built = Built::new(operations, model, |operation| {
             let mut owner = || owners.number(&Value::String(operation.client()));
             Ok(match operation.f() {
-                "acquire" => Some(SemaphoreOp::Acquire(owner(), permits(operation)?)),
+                "acquire" => {
+                    // It waits, so all it can tell is that it succeeded.
+                    let told = operation.result().filter(|told| !told.is_null());
+                    Some(SemaphoreOp::Acquire(owner(), permits(operation)?, flag(told)))
+                }
                 "try-acquire" => {
                     let told = flag(operation.result());
                     Some(SemaphoreOp::Try(owner(), permits(operation)?, told))
@@ -82,8 +86,9 @@ impl Model for Semaphore {
 
     fn step(&self, state: &Self::State, op: &SemaphoreOp) -> Option<Self::State> {
         match op {
-            SemaphoreOp::Acquire(owner, permits) => {
-                (self.available(state) >= *permits).then(|| Self::change(state, *owner, *permits))
+            SemaphoreOp::Acquire(owner, permits, told) => {
+                let enough = self.available(state) >= *permits && told.allows(&true);
+                enough.then(|| Self::change(state, *owner, *permits))
             }
             SemaphoreOp::Try(owner, permits, told) => {
                 let enough = self.available(state) >= *permits;
@@ -99,6 +104,14 @@ impl Model for Semaphore {
             SemaphoreOp::Available(told) => {
                 told.allows(&self.available(state)).then(|| state.clone())
             }
+        }
+    }
+
+    fn idle(&self, _: &Self::State, op: &SemaphoreOp) -> bool {
+        match op {
+            SemaphoreOp::Try(_, _, told) => *told == Told::This(false),
+            SemaphoreOp::Available(_) => true,
+            SemaphoreOp::Acquire(..) | SemaphoreOp::Release(..) | SemaphoreOp::Expire(_) => false,
         }
     }
 

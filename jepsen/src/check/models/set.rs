@@ -109,6 +109,14 @@ impl Model for SetObject {
         Some(state)
     }
 
+    fn idle(&self, _: &Self::State, op: &SetOp) -> bool {
+        match op {
+            SetOp::Add(_, told) | SetOp::Remove(_, told) => *told == Told::This(false),
+            SetOp::Clear => false,
+            SetOp::Contains(..) | SetOp::Read(_) | SetOp::Size(_) | SetOp::IsEmpty(_) => true,
+        }
+    }
+
     fn blind(&self, op: &SetOp) -> bool {
         matches!(op, SetOp::Clear)
     }
