@@ -177,7 +177,7 @@ fn spoilt_histories_are_found_or_valid_by_definition() {
     let spoils: [(&str, Spoil, u32); 3] = [
         ("swap_told", swap_told, 60),
         ("drop_change", drop_change, 40),
-        ("return_early", return_early, 10),
+        ("return_early", return_early, 5),
     ];
     let plans: Vec<Plan> = plans().into_iter().take(5).collect();
     for (name, spoil, percent) in spoils {
