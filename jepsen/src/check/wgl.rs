@@ -351,6 +351,16 @@ impl<'a, M: Model> Search<'a, M> {
             }
             entry = self.list.next(entry);
         }
+        let placed = self.classes[class as usize][self.unknown.used(class) as usize];
+        let waits = |call: &Call<M::Op>| call.after == Some(placed as usize);
+        let next = |other: u32| {
+            let used = self.unknown.used(other) as usize;
+            let at = self.classes[other as usize].get(used)?;
+            Some(&self.calls[*at as usize])
+        };
+        if (0..self.classes.len() as u32).filter_map(next).any(waits) {
+            return true;
+        }
         for other in 0..self.classes.len() as u32 {
             if let Some(call) = self.available(other)
                 && other != class
