@@ -6,6 +6,8 @@
 //! - `explain`, `shrink`: what is wrong, and the least that shows it.
 //! - `coverage`, `available`: whether a run did enough to count, and served while it should.
 
+mod available;
+mod coverage;
 mod events;
 mod explain;
 mod ids;
@@ -21,6 +23,8 @@ mod ttl;
 mod verdict;
 mod wgl;
 
+pub use available::{Availability, Window, available, faulted};
+pub use coverage::{Coverage, Needs, Outcomes, coverage};
 pub use judge::{judge, judge_file};
 pub use model::Model;
 pub use verdict::{Budget, CheckerResult, Judgement, Verdict, Violation};
