@@ -1,6 +1,8 @@
 //! The golden histories: small ones with known verdicts. They are in the tree, copied from the
 //! collection that belongs to the design of these tests.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::path::Path;
 
 use statekeeper_jepsen::check::{Budget, Verdict, judge_file};

@@ -1,6 +1,8 @@
 //! The judges against a search by definition, on random small histories; against spoilt ones; and
 //! against objects that are right, where they must find nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod definition;
 mod simulated;
 

@@ -1,5 +1,7 @@
 //! What judging costs: a run's history must be judged in a small part of the run's time.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;

@@ -18,8 +18,8 @@ pub trait Model: Sync {
     /// The state after the operation, or none if it could not have told what it told.
     fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
 
-    /// Whether the operation changes nothing in this state, nor in any that may come after it, if it
-    /// fits. A hint.
+    /// Whether the operation, if it fits, changes nothing in this state nor in any that may come
+    /// after it.
     fn idle(&self, state: &Self::State, op: &Self::Op) -> bool;
 
     /// Whether the operation always fits and leaves the same state, whatever was there. A hint.
