@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use statekeeper_jepsen::check::{Budget, Judgement, Verdict, judge};
-use statekeeper_jepsen::history::{Entry, EntryType, Header, History, Process};
+use statekeeper_jepsen::history::{Entry, EntryType, Header, History, Process, read, write};
 
 struct Load {
     keys: usize,
@@ -152,7 +152,14 @@ fn measure_other_shapes() {
         for unique in [false, true] {
             let load = Load { keys, operations, processes, unknown, unique };
             let name = format!("{keys} x {operations}, {processes}, {unknown}, {unique}");
-            timed(&name, &registers(&load, 2));
+            let history = registers(&load, 2);
+            timed(&name, &history);
+            let folder = tempfile::tempdir().unwrap();
+            let (path, started) = (folder.path().join("history.jsonl"), Instant::now());
+            write(&path, &history).unwrap();
+            let written = started.elapsed();
+            assert_eq!(read(&path).unwrap(), history);
+            println!("  written {written:?}, read {:?}", started.elapsed() - written);
         }
     }
 }

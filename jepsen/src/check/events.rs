@@ -1,7 +1,7 @@
 //! What a listener got, against what was done: per listener and key one search for an order in
 //! which each change, while the listener was registered, sends the next event.
 //!
-//! An event is there before its line and not before its cause was invoked. Before `listen` is
+//! An event is sent before its line, so its cause was invoked before it. Before `listen` is
 //! acknowledged and from when `unlisten` begins a change may send its event, late, or none.
 
 use serde_json::{Map, Value, json};
@@ -22,7 +22,6 @@ struct Event {
     kind: Kind,
     value: Told<u32>,
     old: Told<u32>,
-    line: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -35,8 +34,8 @@ enum Kind {
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EventsOp {
-    /// A change, and the line of its invocation.
-    Change(EntryOp, usize),
+    /// A change.
+    Change(EntryOp),
     /// From here on changes must send their events, or may.
     Registered(bool),
     /// The listener got this event.
@@ -76,7 +75,7 @@ impl Events {
         let model = Self { events: Vec::new(), values: Values::new() };
         let mut built = Built::new(part.operations, model, |operation| {
             let op = EntryOp::parse(operation, &mut values)?;
-            Ok(op.map(|op| EventsOp::Change(op, operation.invoked)))
+            Ok(op.map(EventsOp::Change))
         })?;
         for registration in part.registrations {
             match (registration.f(), registration.returned) {
@@ -94,11 +93,8 @@ impl Events {
     }
 
     /// Ways after one event more, of those it may be.
-    fn send(&self, way: &Way, after: u32, invoked: usize, registered: bool) -> Vec<Way> {
-        let fits = |number: u32| {
-            let event = &self.events[number as usize];
-            event.line > invoked && event.tells(way.value, after)
-        };
+    fn send(&self, way: &Way, after: u32, registered: bool) -> Vec<Way> {
+        let fits = |number: u32| self.events[number as usize].tells(way.value, after);
         let mut ways = Vec::new();
         let all = self.events.len() as u32;
         let last = if registered { all.min(way.sent + 1) } else { all };
@@ -157,7 +153,7 @@ fn event(entry: &Entry, line: usize, values: &mut Values) -> Result<Event, Malfo
     };
     let mut read =
         |field: &Option<Value>| Told::read(field.as_ref(), |value| Some(values.number(value)));
-    Ok(Event { kind, value: read(&entry.value), old: read(&entry.old), line })
+    Ok(Event { kind, value: read(&entry.value), old: read(&entry.old) })
 }
 
 /// Whether a line is an event of a key for a listener.
@@ -177,7 +173,7 @@ impl Model for Events {
     fn step(&self, state: &EventsState, op: &EventsOp) -> Option<EventsState> {
         let registered = match op {
             EventsOp::Registered(registered) => *registered,
-            EventsOp::Change(..) | EventsOp::Got(_) => state.registered,
+            EventsOp::Change(_) | EventsOp::Got(_) => state.registered,
         };
         let mut ways: Vec<Way> = match op {
             EventsOp::Registered(_) => state.ways.clone(),
@@ -185,11 +181,11 @@ impl Model for Events {
                 let got = |way: &&Way| *number < way.sent || way.late.contains(number);
                 state.ways.iter().filter(got).cloned().collect()
             }
-            EventsOp::Change(op, invoked) => {
+            EventsOp::Change(op) => {
                 let after = |way: &Way| match op.step(way.value) {
                     None => Vec::new(),
                     Some(_) if !op.writes(way.value) => vec![way.clone()],
-                    Some(after) => self.send(way, after, *invoked, registered),
+                    Some(after) => self.send(way, after, registered),
                 };
                 state.ways.iter().flat_map(after).collect()
             }
@@ -201,7 +197,7 @@ impl Model for Events {
 
     fn idle(&self, _: &EventsState, op: &EventsOp) -> bool {
         match op {
-            EventsOp::Change(op, _) => op.is_idle(),
+            EventsOp::Change(op) => op.is_idle(),
             EventsOp::Registered(_) => false,
             EventsOp::Got(_) => true,
         }
