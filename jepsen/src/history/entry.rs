@@ -30,6 +30,18 @@ pub enum Process {
     Named(String),
 }
 
+impl Process {
+    /// Nobody: what a listener got is nobody's operation.
+    pub fn nobody() -> Self {
+        Self::Named(String::new())
+    }
+
+    /// Whether the line has no process.
+    pub fn is_nobody(&self) -> bool {
+        matches!(self, Self::Named(name) if name.is_empty())
+    }
+}
+
 /// What a line says of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,7 +65,8 @@ pub struct Entry {
     pub index: u64,
     /// Nanoseconds since the start of the run, monotonic.
     pub time: u64,
-    /// Who.
+    /// Who; an event has nobody.
+    #[serde(default = "Process::nobody", skip_serializing_if = "Process::is_nobody")]
     pub process: Process,
     /// What the line says.
     #[serde(rename = "type")]
