@@ -1,0 +1,116 @@
+//! Pages of `anomalies/`: a shrunken history that is still wrong, drawn and as a table.
+
+use super::markup::{Page, escaped, table};
+use super::operations::{milliseconds, operations, plain};
+use super::run::Violation;
+use super::timeline::{drawing, ending_of, style};
+use crate::history::History;
+
+/// A history from which nothing can be left out without the violation going away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Anomaly {
+    /// What is wrong; its entries are indexes of the shrunken history.
+    pub violation: Violation,
+    /// The states that the longest prefix can lead to, in words.
+    pub states: Vec<String>,
+    /// What is left.
+    pub history: History,
+}
+
+/// The page of an anomaly; its history lies beside it in the file `file`.
+pub fn anomaly_page(anomaly: &Anomaly, file: &str) -> String {
+    let violation = &anomaly.violation;
+    let key = violation.key.as_ref().map(|key| format!(", key {}", plain(key))).unwrap_or_default();
+    let mut body = format!(
+        "<p class=\"invalid\">{}</p>\n<p>Model {}. The lines below are the fewest that are still \
+         wrong; <a href=\"{file}\">{file}</a> holds them.</p>\n",
+        escaped(&violation.says),
+        escaped(&anomaly.history.header.model),
+        file = escaped(file)
+    );
+    if !anomaly.states.is_empty() {
+        let states: String =
+            anomaly.states.iter().map(|state| format!("<li>{}</li>", escaped(state))).collect();
+        body.push_str(&format!("<h2>States that can be reached</h2>\n<ul>{states}</ul>\n"));
+    }
+    body.push_str("<h2>Operations</h2>\n");
+    body.push_str(&operation_table(&anomaly.history));
+    let drawing = drawing(&anomaly.history, std::slice::from_ref(violation), file);
+    body.push_str("<h2>Drawing</h2>\n");
+    body.push_str(&drawing.body);
+    Page {
+        title: &format!("Anomaly: {}{key}", violation.checker),
+        trail: &[("../index.html", "run")],
+        body: &body,
+        style: style(),
+        scripts: &drawing.scripts,
+    }
+    .html()
+}
+
+fn operation_table(history: &History) -> String {
+    let rows: Vec<Vec<String>> = operations(history)
+        .iter()
+        .map(|operation| {
+            let (invoke, completion) = (operation.invoke, operation.completion);
+            let text = |value: Option<&serde_json::Value>| {
+                value.map(|value| escaped(&plain(value))).unwrap_or_default()
+            };
+            let answer = completion.and_then(|line| {
+                let read = line.value.as_ref().filter(|_| invoke.value.is_none());
+                line.result.as_ref().or(read)
+            });
+            vec![
+                format!("{}", invoke.index),
+                format!("{:.3} ms", milliseconds(invoke.time)),
+                completion
+                    .map(|line| format!("{:.3} ms", milliseconds(line.time)))
+                    .unwrap_or_else(|| "open".into()),
+                format!("{}", operation.process),
+                escaped(&invoke.f),
+                text(invoke.key.as_ref()),
+                text(invoke.value.as_ref()),
+                text(answer),
+                ending_of(operation).to_owned(),
+                completion.and_then(|line| line.error.as_deref()).map(escaped).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let head =
+        ["line", "begun", "ended", "process", "f", "key", "value", "result", "outcome", "error"];
+    table("Operations of the shrunken history", &head, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{EntryType, Header};
+
+    fn golden(name: &str) -> History {
+        let path = format!("{}/tests/golden/{name}.history.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let (header, lines) = text.split_once('\n').unwrap();
+        let header: Header = serde_json::from_str(header).unwrap();
+        let entries = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        History { header, entries }
+    }
+
+    #[test]
+    fn an_anomaly_is_told_without_a_script_too() {
+        let history = golden("map-put-lost-update");
+        assert!(history.entries.iter().all(|line| line.kind != EntryType::Info));
+        let violation = Violation {
+            checker: "linear".into(),
+            key: Some(serde_json::json!("k")),
+            says: "put told <nothing> of the put before".into(),
+            entries: vec![3],
+        };
+        let states = vec!["k = 1".to_owned()];
+        let page = anomaly_page(&Anomaly { violation, states, history }, "1-linear.history.jsonl");
+        assert!(page.contains("<title>Anomaly: linear, key k</title>"));
+        assert!(page.contains("put told &lt;nothing&gt; of the put before"));
+        assert!(page.contains("<td>put</td><td>k</td><td>2</td><td>null</td><td>ok</td>"));
+        assert!(page.contains("<li>k = 1</li>"));
+        assert!(page.contains("href=\"#i3\""));
+    }
+}
