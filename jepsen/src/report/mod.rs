@@ -11,12 +11,14 @@ mod index;
 mod latency;
 mod markup;
 mod operations;
+mod overview;
 mod plot;
 mod rate;
 mod recovery;
 mod run;
 #[cfg(test)]
 mod samples;
+mod serve;
 mod timeline;
 
 pub use anomaly::{Anomaly, anomaly_page};
@@ -25,7 +27,11 @@ pub use figures::{Figures, KindFigures, Quantiles, figures};
 pub use folder::write;
 pub use index::{Run, index};
 pub use latency::{latency_quantiles, latency_raw};
+pub use overview::{cell_page, overview};
 pub use rate::rate;
 pub use recovery::{Recovery, RecoveryFigures, RecoverySample, recovery};
-pub use run::{FaultTally, RunPlan, RunResults, StoredRun, Verdict, Violation, stored_runs};
+pub use run::{
+    FaultTally, RunPlan, RunResults, StoredRun, StoredRuns, Verdict, Violation, stored_runs,
+};
+pub use serve::{serve, serve_on};
 pub use timeline::timeline;

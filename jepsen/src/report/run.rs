@@ -209,27 +209,46 @@ pub struct StoredRun {
     pub results: Option<RunResults>,
 }
 
-/// All runs of a store, by cell and name. Folders without a plan are not runs.
+/// The runs of a store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredRuns {
+    /// By cell and name.
+    pub runs: Vec<StoredRun>,
+    /// Folders whose plan or results cannot be read, and why: never left out silently.
+    pub unreadable: Vec<String>,
+}
+
+/// All runs of a store. Folders without a plan are not runs.
 ///
 /// # Errors
-/// The store cannot be read, or a plan or results are not what they should be.
-pub fn stored_runs(store: &Path) -> anyhow::Result<Vec<StoredRun>> {
-    let mut runs = Vec::new();
+/// The store cannot be listed.
+pub fn stored_runs(store: &Path) -> anyhow::Result<StoredRuns> {
+    let mut found = StoredRuns::default();
     for cell in folders_in(store)? {
         for folder in folders_in(&cell)? {
             if !folder.join("plan.json").is_file() {
                 continue;
             }
-            let ended = folder.join("results.json").is_file();
-            runs.push(StoredRun {
-                cell: name_of(&cell),
-                name: name_of(&folder),
-                plan: RunPlan::load(&folder)?,
-                results: if ended { Some(RunResults::load(&folder)?) } else { None },
-            });
+            match stored_run(&cell, &folder) {
+                Ok(run) => found.runs.push(run),
+                Err(error) => {
+                    let run = format!("{}/{}", name_of(&cell), name_of(&folder));
+                    found.unreadable.push(format!("{run}: {:#}", error.root_cause()));
+                }
+            }
         }
     }
-    Ok(runs)
+    Ok(found)
+}
+
+fn stored_run(cell: &Path, folder: &Path) -> anyhow::Result<StoredRun> {
+    let ended = folder.join("results.json").is_file();
+    Ok(StoredRun {
+        cell: name_of(cell),
+        name: name_of(folder),
+        plan: RunPlan::load(folder)?,
+        results: if ended { Some(RunResults::load(folder)?) } else { None },
+    })
 }
 
 fn folders_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -300,19 +319,20 @@ mod tests {
         }
         RunResults::default().save(&store.path().join("set-full-kill/a")).unwrap();
         std::fs::create_dir_all(store.path().join("set-full-kill/no-run")).unwrap();
-        let runs = stored_runs(store.path()).unwrap();
+        let runs = stored_runs(store.path()).unwrap().runs;
         let ended: Vec<bool> = runs.iter().map(|run| run.results.is_some()).collect();
         assert_eq!(ended, [true, false]);
     }
 
     #[test]
-    fn results_that_cannot_be_read_are_named() {
+    fn a_run_that_cannot_be_read_is_named() {
         let store = tempfile::tempdir().unwrap();
         let folder = store.path().join("register-kill").join("a");
         std::fs::create_dir_all(&folder).unwrap();
         RunPlan::default().save(&folder).unwrap();
         std::fs::write(folder.join("results.json"), "{").unwrap();
-        let error = format!("{:#}", stored_runs(store.path()).unwrap_err());
-        assert!(error.contains("results.json"), "{error}");
+        let found = stored_runs(store.path()).unwrap();
+        assert!(found.runs.is_empty());
+        assert!(found.unreadable[0].starts_with("register-kill/a: "), "{:?}", found.unreadable);
     }
 }
