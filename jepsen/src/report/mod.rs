@@ -19,6 +19,7 @@ mod run;
 #[cfg(test)]
 mod samples;
 mod serve;
+mod summary;
 mod timeline;
 
 pub use anomaly::{Anomaly, anomaly_page};
@@ -34,4 +35,5 @@ pub use run::{
     FaultTally, RunPlan, RunResults, StoredRun, StoredRuns, Verdict, Violation, stored_runs,
 };
 pub use serve::{serve, serve_on};
+pub use summary::{GoalRow, GoalState, Measured, Sum, Summary, Told, note_measured, summary};
 pub use timeline::timeline;
