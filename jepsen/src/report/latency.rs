@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
 use super::figures::quantile;
-use super::markup::duration;
 use super::operations::{
     ENDINGS, Operation, end_of, faults, most_frequent, operations, seconds, word,
 };
-use super::plot::{Plot, Scale};
+use super::plot::{Plot, Scale, trimmed};
 use crate::history::{EntryType, History};
 
 /// Signs of kinds of operations, drawn around the point; beyond them they begin again.
@@ -39,7 +38,7 @@ pub fn latency_raw(history: &History) -> String {
         end_of(history),
         &faults,
     );
-    let panel = plot.panel("invocation to completion", 380.0, scale_of(&latencies), duration);
+    let panel = plot.panel("invocation to completion", 380.0, scale_of(&latencies), tick);
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, kind) in most_frequent(&operations).into_iter().enumerate() {
         kinds.insert(kind, at % SIGNS.len());
@@ -111,7 +110,7 @@ pub fn latency_quantiles(history: &History) -> String {
             continue;
         }
         let name = format!("{name}, windows of {width_s} s");
-        let panel = plot.panel(&name, 220.0, scale_of(&latencies), duration);
+        let panel = plot.panel(&name, 220.0, scale_of(&latencies), tick);
         let mut windows: Vec<Vec<f64>> = vec![Vec::new(); (seconds(end) / width_s) as usize + 1];
         for operation in side {
             let window = (seconds(operation.invoke.time) / width_s) as usize;
@@ -140,6 +139,15 @@ pub(super) fn window_s(end: u64) -> f64 {
     (seconds(end) / WINDOWS_MAX).ceil().max(1.0)
 }
 
+/// Milliseconds at a line of the scale, which is a power of ten.
+fn tick(ms: f64) -> String {
+    match ms {
+        ms if ms < 0.9995 => format!("{} µs", trimmed(ms * 1e3)),
+        ms if ms < 999.5 => format!("{} ms", trimmed(ms)),
+        ms => format!("{} s", trimmed(ms / 1e3)),
+    }
+}
+
 fn scale_of(latencies: &[f64]) -> Scale {
     let least = latencies.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = latencies.iter().copied().fold(0.0, f64::max);
@@ -162,7 +170,7 @@ mod tests {
         }
         assert!(!svg.contains("<title>write info</title>"));
         // 10 s to 15 s of 30 s.
-        assert!(svg.contains("class=\"band\" fill=\"var(--c0)\" x=\"357.4\""));
+        assert!(svg.contains("class=\"band\" fill=\"var(--c1)\" x=\"357.4\""));
         assert!(svg.contains("fault: kill"));
     }
 

@@ -3,6 +3,9 @@
 /// Colours and measures of all pages. Plots bring their own, since they are files of their own.
 const STYLE: &str = include_str!("page.css");
 
+/// Characters from which on a cell of a table is broken into lines.
+const LONG: usize = 32;
+
 /// Text between tags and in quoted attributes.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -83,6 +86,9 @@ pub(super) fn table(label: &str, head: &[&str], rows: &[Vec<String>]) -> String 
         for (at, cell) in row.iter().enumerate() {
             match at {
                 0 => out.push_str(&format!("<th scope=\"row\">{cell}</th>")),
+                _ if cell.chars().count() > LONG && !cell.contains('<') => {
+                    out.push_str(&format!("<td class=\"long\">{cell}</td>"));
+                }
                 _ => out.push_str(&format!("<td>{cell}</td>")),
             }
         }

@@ -107,7 +107,8 @@ impl<'a> Plot<'a> {
     pub(super) fn new(title: &str, says: &str, end: u64, faults: &'a [Fault]) -> Self {
         let mut colours = BTreeMap::new();
         for fault in faults {
-            let next = colours.len() % COLOURS;
+            // The first colour is that of what happened.
+            let next = (colours.len() + 1) % COLOURS;
             colours.entry(fault.kind.as_str()).or_insert(next);
         }
         Self {
@@ -276,9 +277,9 @@ impl<'a> Plot<'a> {
     }
 }
 
-/// Four to eight round values from 0 up to at least this one.
+/// Round values from 0 up to this one, nine at most.
 fn ticks(greatest: f64) -> Vec<f64> {
-    let step = round_step(greatest / 5.0);
+    let step = round_step(greatest / 8.0);
     let steps = (greatest / step + 1e-9).floor() as u32;
     (0..=steps).map(|at| f64::from(at) * step).collect()
 }
@@ -302,10 +303,10 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        assert_eq!(ticks(120.0), [0.0, 50.0, 100.0]);
-        assert_eq!(ticks(30.0), [0.0, 10.0, 20.0, 30.0]);
+        assert_eq!(ticks(120.0), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0, 120.0]);
+        assert_eq!(ticks(30.0), [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0]);
         for greatest in [0.3, 1.0, 7.0, 42.0, 999.0, 86_400.0] {
-            assert!((3..=8).contains(&ticks(greatest).len()), "{greatest}: {:?}", ticks(greatest));
+            assert!((3..=9).contains(&ticks(greatest).len()), "{greatest}: {:?}", ticks(greatest));
         }
     }
 

@@ -125,6 +125,7 @@ fn the_worst_run_decides() {
     store.add("1-1", |_, _| ());
     store.add("2-1", |plan, results| {
         plan.commit = "fedcba9876543210".into();
+        results.verdict = Verdict::Invalid;
         results.figures.ok_per_s_faulted = Some(150.0);
         results.figures.info = 60;
         results.checkers.insert("available".into(), json!({"share": 0.98}));
@@ -139,6 +140,7 @@ fn the_worst_run_decides() {
         ("G4", "unknown outcomes", "6.00 %"),
         ("G5", "write after a fault", "3.10 s of 5 faults"),
         ("G6", "ok while", "98.00 %"),
+        ("G7", "runs with power cuts", "1 of 2 runs, 4 cuts"),
     ] {
         let row = goal(&summary, name, what);
         assert_eq!((row.reached.as_str(), row.state), (reached, GoalState::Missed), "{name}");
@@ -186,7 +188,7 @@ fn the_sheet_is_one_in_both_forms() {
     let text = summary.markdown("Runs");
     assert!(text.starts_with("# Runs\n\n0 runs count: 0.00 hours,"), "{text}");
     assert!(text.contains("| register-kill/1-1 | malformed | a \\| b \\<c> | 0123456789 |"));
-    assert!(text.contains("| G7 | runs with violations, of all with power cuts | 0 | – | not"));
+    assert!(text.contains("| G7 | runs with power cuts and violations | 0 | – | not"));
     assert!(text.lines().all(|line| line.trim_end() == line));
     let page = summary.html("Runs");
     assert!(page.contains("<td>a | b &lt;c&gt;</td>"));
