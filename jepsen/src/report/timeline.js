@@ -71,7 +71,10 @@
     const shown = shownOn(number);
     const own = operations.slice(number * data.page, (number + 1) * data.page);
     const first = own.length ? own[0][INVOKE] : 0;
-    const last = own.reduce((most, operation) => Math.max(most, operation[INVOKE]), first);
+    // The last page ends with the history, any other with its last invocation.
+    const end = (operation) => Math.max(operation[INVOKE],
+      number === pages - 1 ? operation[COMPLETION] : 0);
+    const last = own.reduce((most, operation) => Math.max(most, end(operation)), first);
     // One row for each line on the page; what ends on a later page ends at its foot.
     const times = new Map();
     for (const operation of shown) {

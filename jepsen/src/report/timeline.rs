@@ -31,7 +31,7 @@ pub fn timeline(history: &History, violations: &[Violation]) -> String {
     Page {
         title: &title,
         trail: &[("index.html", "run")],
-        body: &drawing.body,
+        body: &format!("{}{}", violation_list(violations), drawing.body),
         style: STYLE,
         scripts: &drawing.scripts,
     }
@@ -63,7 +63,7 @@ pub(super) fn drawing(history: &History, violations: &[Violation], file: &str) -
         "violations": violations,
     });
     let body = format!(
-        "{note}{list}<ul class=\"key\"><li><b class=\"ok\">ok</b> it happened</li>\
+        "{note}<ul class=\"key\"><li><b class=\"ok\">ok</b> it happened</li>\
          <li><b class=\"fail\">✗ fail</b> it did not</li>\
          <li><b class=\"info\">? info</b> nobody knows</li></ul>\n\
          <div class=\"pages\"><button id=\"first\" type=\"button\">First</button>\
@@ -81,7 +81,6 @@ pub(super) fn drawing(history: &History, violations: &[Violation], file: &str) -
          <div class=\"tip\" id=\"tip\" role=\"status\" hidden></div>\n",
         file = escaped(file),
         note = note(kept.len(), operations.len()),
-        list = violation_list(violations),
         jumps = jumps(&faults, violations),
     );
     let scripts = format!(
@@ -105,7 +104,7 @@ fn note(kept: usize, all: usize) -> String {
 }
 
 /// Violations, each with a link to its first line.
-pub(super) fn violation_list(violations: &[Violation]) -> String {
+fn violation_list(violations: &[Violation]) -> String {
     if violations.is_empty() {
         return String::new();
     }
