@@ -22,7 +22,8 @@ pub fn anomaly_page(anomaly: &Anomaly, file: &str) -> String {
     let violation = &anomaly.violation;
     let key = violation.key.as_ref().map(|key| format!(", key {}", plain(key))).unwrap_or_default();
     let mut body = format!(
-        "<p><a class=\"invalid\" href=\"#i{}\">{}</a></p>\n<p>Model {}. The lines below are the fewest that are still \
+        "<p><a class=\"invalid\" href=\"#i{}\">{}</a></p>\n\
+         <p>Model {}. The lines below are the fewest that are still \
          wrong; <a href=\"{file}\">{file}</a> holds them.</p>\n",
         violation.entries.first().copied().unwrap_or_default(),
         escaped(&violation.says),

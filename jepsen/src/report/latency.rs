@@ -78,7 +78,10 @@ pub fn latency_raw(history: &History) -> String {
     for (kind, sign) in &kinds {
         let sign = SIGNS[*sign];
         plot.explain(
-            format!("<path class=\"d\" style=\"stroke-width:1\" transform=\"scale(2.2)\" stroke=\"var(--i)\" d=\"M0 0{sign}\"/>"),
+            format!(
+                "<path class=\"d\" style=\"stroke-width:1\" transform=\"scale(2.2)\" \
+                 stroke=\"var(--i)\" d=\"M0 0{sign}\"/>"
+            ),
             kind,
         );
     }

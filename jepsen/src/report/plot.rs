@@ -199,7 +199,8 @@ impl<'a> Plot<'a> {
             pen = 'L';
         }
         self.write(format_args!(
-            "<path class=\"n\" stroke=\"var(--c{})\" stroke-linecap=\"round\" d=\"{path}\"><title>{}</title></path>\n",
+            "<path class=\"n\" stroke=\"var(--c{})\" stroke-linecap=\"round\" \
+             d=\"{path}\"><title>{}</title></path>\n",
             colour % COLOURS,
             escaped(name)
         ));
@@ -256,18 +257,19 @@ impl<'a> Plot<'a> {
             if x + width > RIGHT {
                 (x, y) = (LEFT + 8.0, y + 24.0);
             }
-            let _ = write!(
+            let _ = writeln!(
                 legend,
                 "<g transform=\"translate({x:.1} {y:.1})\">{sign}<text x=\"14\" y=\"4.5\">{}</text>\
-                 </g>\n",
+                 </g>",
                 escaped(says)
             );
             x += width;
         }
         let height = y + 20.0;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"sk\" viewBox=\"0 0 {WIDTH} {height}\" \
-             role=\"img\" aria-label=\"{title}. {says}\">\n<style>{STYLE}</style>\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"sk\" \
+             viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+             aria-label=\"{title}. {says}\">\n<style>{STYLE}</style>\n\
              <text x=\"{LEFT}\" y=\"24\" font-size=\"16\" font-weight=\"600\">{title}</text>\n\
              {body}{legend}</svg>\n",
             title = escaped(&self.title),

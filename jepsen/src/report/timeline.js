@@ -40,7 +40,7 @@
       ['result', operation[RESULT]], ['error', operation[ERROR]], ['node', operation[NODE]],
       ['client', operation[CLIENT]], ['begun', seconds(operation[FROM])],
       ['lasted', lasted(operation)],
-      ['lines', operation[INVOKE] + (operation[COMPLETION] < 0 ? '' : ', ' + operation[COMPLETION])],
+      ['lines', [operation[INVOKE], operation[COMPLETION]].filter((line) => line >= 0).join(', ')],
       ['violation', violation ? violation.checker + ': ' + violation.says : null],
     ];
     return rows.filter(([, value]) => value !== null);
@@ -142,8 +142,8 @@
       box.textContent = (ending === 'ok' ? '' : ending === 'fail' ? '✗ ' : '? ') + call(operation);
       box.type = 'button';
       box.tabIndex = at === 0 ? 0 : -1;
-      box.setAttribute('aria-label', `process ${operation[PROCESS]}, ${call(operation)}, ${ending}, `
-        + `${lasted(operation)}, at ${seconds(operation[FROM])}`
+      box.setAttribute('aria-label', `process ${operation[PROCESS]}, ${call(operation)}, `
+        + `${ending}, ${lasted(operation)}, at ${seconds(operation[FROM])}`
         + (whyWrong(operation) ? ', violation' : ''));
       box.addEventListener('mouseenter', () => explain(box, operation));
       box.addEventListener('mouseleave', hush);
