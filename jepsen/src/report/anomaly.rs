@@ -1,10 +1,12 @@
 //! Pages of `anomalies/`: a shrunken history that is still wrong, drawn and as a table.
 
+use serde_json::Value;
+
 use super::markup::{Page, escaped, table};
 use super::operations::{milliseconds, operations, plain};
 use super::run::Violation;
 use super::timeline::{drawing, ending_of, style};
-use crate::history::History;
+use crate::history::{EntryType, History};
 
 /// A history from which nothing can be left out without the violation going away.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +39,7 @@ pub fn anomaly_page(anomaly: &Anomaly, file: &str) -> String {
     }
     body.push_str("<h2>Operations</h2>\n");
     body.push_str(&operation_table(&anomaly.history));
+    body.push_str(&event_table(&anomaly.history));
     let drawing = drawing(&anomaly.history, std::slice::from_ref(violation), file);
     body.push_str("<h2>Drawing</h2>\n");
     body.push_str(&drawing.body);
@@ -55,7 +58,7 @@ fn operation_table(history: &History) -> String {
         .iter()
         .map(|operation| {
             let (invoke, completion) = (operation.invoke, operation.completion);
-            let text = |value: Option<&serde_json::Value>| {
+            let text = |value: Option<&Value>| {
                 value.map(|value| escaped(&plain(value))).unwrap_or_default()
             };
             let answer = completion.and_then(|line| {
@@ -83,19 +86,37 @@ fn operation_table(history: &History) -> String {
     table("Operations of the shrunken history", &head, &rows)
 }
 
+/// What listeners got; a history without events has no such table.
+fn event_table(history: &History) -> String {
+    let text =
+        |value: Option<&Value>| value.map(|value| escaped(&plain(value))).unwrap_or_default();
+    let rows: Vec<Vec<String>> = history
+        .entries
+        .iter()
+        .filter(|line| line.kind == EntryType::Event)
+        .map(|line| {
+            vec![
+                line.index.to_string(),
+                format!("{:.3} ms", milliseconds(line.time)),
+                line.listener.as_deref().map(escaped).unwrap_or_default(),
+                escaped(&line.f),
+                text(line.key.as_ref()),
+                text(line.old.as_ref()),
+                text(line.value.as_ref()),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["line", "time", "listener", "event", "key", "old", "value"];
+    format!("<h2>Events</h2>\n{}", table("Events of the shrunken history", &head, &rows))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{EntryType, Header};
-
-    fn golden(name: &str) -> History {
-        let path = format!("{}/tests/golden/{name}.history.jsonl", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
-        let (header, lines) = text.split_once('\n').unwrap();
-        let header: Header = serde_json::from_str(header).unwrap();
-        let entries = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        History { header, entries }
-    }
+    use crate::report::samples::golden;
 
     #[test]
     fn an_anomaly_is_told_without_a_script_too() {
@@ -114,5 +135,17 @@ mod tests {
         assert!(page.contains("<td>put</td><td>k</td><td>2</td><td>null</td><td>ok</td>"));
         assert!(page.contains("<li>k = 1</li>"));
         assert!(page.contains("href=\"#i3\""));
+    }
+
+    #[test]
+    fn events_are_told_where_there_are_some() {
+        let history = golden("events-twice");
+        let event = history.entries.iter().find(|line| line.kind == EntryType::Event).unwrap();
+        let row = format!("<tr><th scope=\"row\">{}</th>", event.index);
+        let listener = format!("<td>{}</td>", event.listener.clone().unwrap());
+        let violation = Violation::default();
+        let page = anomaly_page(&Anomaly { violation, states: Vec::new(), history }, "f");
+        let (_, events) = page.split_once("<h2>Events</h2>").unwrap();
+        assert!(events.contains(&row) && events.contains(&listener), "{events}");
     }
 }

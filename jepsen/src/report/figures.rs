@@ -143,7 +143,7 @@ fn rates(
     let happened = operations.iter().filter(|operation| operation.ending() == EntryType::Ok);
     let times = happened.filter_map(|operation| operation.completion).map(|line| line.time);
     let (faulted, quiet): (Vec<u64>, Vec<u64>) = times.partition(|time| inside(*time));
-    let faulted_time: u64 = covered.iter().map(|(start, stop)| stop - start).sum();
+    let faulted_time: u64 = covered.iter().map(|(start, stop)| stop.saturating_sub(*start)).sum();
     let rate = |count: usize, time: u64| (time > 0).then(|| rounded(count as f64 / seconds(time)));
     (rate(quiet.len(), end.saturating_sub(faulted_time)), rate(faulted.len(), faulted_time))
 }
@@ -159,6 +159,8 @@ mod tests {
         let found = Quantiles::of(samples).unwrap();
         let expected = Quantiles { p50_ms: 100.0, p95_ms: 190.0, p99_ms: 198.0, max_ms: 200.0 };
         assert_eq!(found, expected);
+        let five = Quantiles::of(vec![5.0, 1.0, 4.0, 2.0, 3.0]).unwrap();
+        assert_eq!((five.p50_ms, five.p95_ms, five.p99_ms), (3.0, 5.0, 5.0));
         assert_eq!(Quantiles::of(vec![7.0]).unwrap().p99_ms, 7.0);
         assert_eq!(Quantiles::of(Vec::new()), None);
     }

@@ -76,7 +76,8 @@ mod tests {
     use super::*;
     use crate::report::anomaly::Anomaly;
     use crate::report::run::{RunPlan, RunResults, Violation};
-    use crate::report::samples::run_with_a_kill;
+    use crate::report::samples::{golden, run_with_a_kill};
+    use crate::report::{figures, recovery};
 
     #[test]
     fn a_run_leaves_what_is_promised_and_a_second_judgement_replaces_it() {
@@ -110,5 +111,43 @@ mod tests {
         run.anomalies = &[];
         write(folder.path(), &run).unwrap();
         assert!(!folder.path().join("anomalies").exists());
+    }
+
+    /// Also what is ill formed must be seen, since somebody has to find out why.
+    #[test]
+    fn every_golden_history_can_be_told_and_one_whose_time_goes_back() {
+        let golden_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let mut histories: Vec<History> = std::fs::read_dir(golden_folder)
+            .unwrap()
+            .filter_map(|entry| {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                name.strip_suffix(".history.jsonl").map(golden)
+            })
+            .collect();
+        assert!(histories.len() > 80);
+        let mut backwards = run_with_a_kill();
+        backwards.entries.reverse();
+        histories.push(backwards);
+        let mut torn = run_with_a_kill();
+        for (at, line) in torn.entries.iter_mut().enumerate() {
+            line.time = (at as u64 * 7_919 % 5_003) * 1_000_000;
+        }
+        // And a fault that stops before it starts.
+        let stop = torn.entries.iter().rposition(|line| line.f == "kill").unwrap();
+        torn.entries[stop].time = 0;
+        histories.push(torn);
+        let folder = tempfile::tempdir().unwrap();
+        for history in &histories {
+            let results = RunResults {
+                figures: figures(history),
+                recovery: recovery(history),
+                ..RunResults::default()
+            };
+            let plan = RunPlan::default();
+            let run = Run { plan: &plan, results: &results, history, anomalies: &[] };
+            write(folder.path(), &run).unwrap();
+            let plot = std::fs::read_to_string(folder.path().join("rate.svg")).unwrap();
+            assert!(!plot.contains("NaN"), "{}", history.header.name);
+        }
     }
 }

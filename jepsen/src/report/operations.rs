@@ -194,9 +194,9 @@ pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-/// The time of the last line, in nanoseconds.
+/// The latest time, in nanoseconds; in a history that is well formed that of the last line.
 pub(super) fn end_of(history: &History) -> u64 {
-    history.entries.last().map_or(0, |line| line.time)
+    history.entries.iter().map(|line| line.time).max().unwrap_or_default()
 }
 
 /// Nanoseconds as milliseconds.

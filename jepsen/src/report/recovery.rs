@@ -119,7 +119,7 @@ impl Writes {
     /// From the instant to the first acknowledgement of a write that was begun after it.
     fn next(&self, instant: u64) -> Option<u64> {
         let at = self.by_invocation.partition_point(|(invoked, _)| *invoked < instant);
-        self.by_invocation.get(at).map(|(_, end)| end - instant)
+        self.by_invocation.get(at).map(|(_, end)| end.saturating_sub(instant))
     }
 
     fn longest_gap(&self, start: u64, stop: u64) -> u64 {
@@ -128,7 +128,7 @@ impl Writes {
         let mut last = start;
         let mut longest = 0;
         for time in inside.chain([&stop]) {
-            longest = longest.max(time - last);
+            longest = longest.max(time.saturating_sub(last));
             last = *time;
         }
         longest

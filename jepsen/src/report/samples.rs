@@ -1,6 +1,6 @@
 //! Histories told line by line, for the tests of the report.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::history::{Entry, EntryType, Header, History, Process};
 
@@ -62,6 +62,22 @@ impl Story {
     pub(super) fn told(&self) -> History {
         self.history.clone()
     }
+}
+
+/// A golden history, as it lies in its file.
+pub(super) fn golden(name: &str) -> History {
+    let path = format!("{}/tests/golden/{name}.history.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let (header, lines) = text.split_once('\n').unwrap();
+    let header: Header = serde_json::from_str(header).unwrap();
+    let entries = lines.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        // Events of the golden histories are nobody's but the listener's.
+        line.as_object_mut().unwrap().entry("process").or_insert(json!("listener"));
+        serde_json::from_value(line).unwrap()
+    });
+    let entries = entries.collect();
+    History { header, entries }
 }
 
 /// A run of 30 s with a killed leader: 5 processes, reads and writes, a gap of 1.2 s.

@@ -127,6 +127,8 @@ async fn names_of_other_sites_are_refused() {
 #[tokio::test]
 async fn other_addresses_than_the_loopback_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let error = serve(folder.path(), "0.0.0.0:0".parse().unwrap()).await.unwrap_err();
+    let served = serve(folder.path(), "0.0.0.0:0".parse().unwrap());
+    let patience = std::time::Duration::from_secs(10);
+    let error = tokio::time::timeout(patience, served).await.expect("it serves").unwrap_err();
     assert!(error.to_string().contains("not a loopback address"), "{error}");
 }
