@@ -7,6 +7,7 @@ import com.google.gson.JsonPrimitive;
 import com.hazelcast.client.HazelcastClient;
 import com.hazelcast.client.config.ClientConfig;
 import com.hazelcast.client.config.ClientConnectionStrategyConfig.ReconnectMode;
+import com.hazelcast.client.impl.clientside.HazelcastClientProxy;
 import com.hazelcast.cluster.MembershipAdapter;
 import com.hazelcast.cluster.MembershipEvent;
 import com.hazelcast.collection.ISet;
@@ -126,8 +127,14 @@ final class LogicalProcess {
     private void end() {
         HazelcastInstance ended = client;
         if (ended != null) {
-            // As a crash: a session that was closed by hand would end earlier than it may.
-            Thread ending = new Thread(() -> ended.getLifecycleService().terminate());
+            // As a crash: even `terminate` closes the session, which would end earlier than it may.
+            Runnable crash =
+                    () -> {
+                        ((HazelcastClientProxy) ended).client.doShutdown();
+                        // Nothing can be sent any more; this takes it off the list of clients.
+                        ended.getLifecycleService().terminate();
+                    };
+            Thread ending = new Thread(crash);
             ending.setDaemon(true);
             ending.start();
         }
@@ -190,6 +197,7 @@ final class LogicalProcess {
         property(config, options, "heartbeat_interval_ms", "heartbeat.interval");
         property(config, options, "heartbeat_timeout_ms", "heartbeat.timeout");
         config.setProperty("hazelcast.client.invocation.retry.pause.millis", "100");
+        config.setProperty("hazelcast.client.statistics.enabled", "false");
         // One thread hands all events over, so that their lines keep their order.
         config.setProperty("hazelcast.client.event.thread.count", "1");
         config.addListenerConfig(new ListenerConfig(lifecycle(connected)));

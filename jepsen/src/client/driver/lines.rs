@@ -115,7 +115,7 @@ impl Lines {
     }
 
     /// Whoever still waits learns at once that the child is gone.
-    fn end(&self) {
+    pub(super) fn end(&self) {
         let mut state = self.state.lock();
         state.ended = true;
         state.waiting.clear();
