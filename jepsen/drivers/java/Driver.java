@@ -34,15 +34,20 @@ import java.nio.charset.StandardCharsets;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
 /**
@@ -53,7 +58,9 @@ public final class Driver {
     private static final PrintStream OUT =
             new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
-    private final Map<Long, LogicalProcess> processes = new ConcurrentHashMap<>();
+    private final Map<Long, Worker> processes = new HashMap<>();
+    /** Workers without a process, by the options they were opened with. */
+    private final Map<String, Queue<Worker>> idle = new ConcurrentHashMap<>();
 
     public static void main(String[] args) throws Exception {
         // The client's logging may take System.out; answers keep the stream captured above.
@@ -75,15 +82,37 @@ public final class Driver {
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             JsonObject command = JsonParser.parseString(line).getAsJsonObject();
             long number = command.get("process").getAsLong();
-            if (command.has("do") && command.get("do").getAsString().equals("close")) {
-                LogicalProcess process = processes.remove(number);
-                if (process != null) {
-                    process.close();
+            String order = command.has("do") ? command.get("do").getAsString() : "perform";
+            if (order.equals("close")) {
+                Worker worker = processes.remove(number);
+                if (worker != null) {
+                    worker.leave();
                 }
                 continue;
             }
-            processes.computeIfAbsent(number, LogicalProcess::new).take(command);
+            if (order.equals("open")) {
+                processes.put(number, worker(command));
+            }
+            Worker worker = processes.get(number);
+            if (worker == null) {
+                Worker.answer(command, () -> refuse("the process has no client"));
+            } else {
+                worker.take(command);
+            }
         }
+    }
+
+    private Worker worker(JsonObject options) {
+        JsonObject kept = options.deepCopy();
+        List.of("id", "process", "within").forEach(kept::remove);
+        Queue<Worker> workers =
+                idle.computeIfAbsent(kept.toString(), key -> new ConcurrentLinkedQueue<>());
+        Worker worker = workers.poll();
+        return worker == null ? new Worker(workers) : worker;
+    }
+
+    private static JsonElement refuse(String why) {
+        throw new NotStarted(why);
     }
 }
 
@@ -94,64 +123,90 @@ final class NotStarted extends RuntimeException {
     }
 }
 
-/** One client and the one thread that uses it. */
-final class LogicalProcess {
-    private final long number;
+/** One client and the one thread that uses it, for one process after the other. */
+final class Worker {
+    private static final AtomicLong NUMBERS = new AtomicLong();
+
+    private final long number = NUMBERS.incrementAndGet();
+    private final Queue<Worker> idle;
     private final ExecutorService thread;
     private final Set<String> listeners = ConcurrentHashMap.newKeySet();
+    private final Semaphore connected = new Semaphore(0);
     private volatile HazelcastInstance client;
-    private volatile boolean closed;
+    /** A session or a listener stays behind: only the end of the client ends it. */
+    private boolean marked;
 
-    LogicalProcess(long number) {
-        this.number = number;
+    /** Calls that were given to the thread, and those that have returned. */
+    private long taken;
+
+    private final AtomicLong done = new AtomicLong();
+
+    Worker(Queue<Worker> idle) {
+        this.idle = idle;
         this.thread =
                 Executors.newSingleThreadExecutor(
                         task -> {
-                            Thread thread = new Thread(task, "process-" + number);
+                            Thread thread = new Thread(task, "worker-" + number);
                             thread.setDaemon(true);
                             return thread;
                         });
     }
 
     void take(JsonObject command) {
+        marked |= is(command, "object", "lock") || is(command, "f", "listen");
         long due = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(within(command));
-        thread.execute(() -> answer(command, due));
+        taken++;
+        thread.execute(() -> answer(command, () -> obey(command, due)));
     }
 
-    void close() {
-        closed = true;
-        thread.shutdownNow();
-        end();
-    }
-
-    private void end() {
-        HazelcastInstance ended = client;
-        if (ended != null) {
-            // As a crash: even `terminate` closes the session, which would end earlier than it may.
-            Runnable crash =
-                    () -> {
-                        ((HazelcastClientProxy) ended).client.doShutdown();
-                        // Nothing can be sent any more; this takes it off the list of clients.
-                        ended.getLifecycleService().terminate();
-                    };
-            Thread ending = new Thread(crash);
-            ending.setDaemon(true);
-            ending.start();
+    private JsonElement obey(JsonObject command, long due) throws InterruptedException {
+        try {
+            if (System.nanoTime() > due) {
+                throw new NotStarted("an earlier call took all the time");
+            }
+            return command.has("do") ? open(command) : perform(command);
+        } finally {
+            done.incrementAndGet();
         }
+    }
+
+    /** Its process is gone: the next one gets it once the last call has returned. */
+    void leave() {
+        if (!marked) {
+            if (taken == done.get()) {
+                idle.add(this);
+            } else {
+                thread.execute(() -> idle.add(this));
+            }
+            return;
+        }
+        thread.shutdownNow();
+        HazelcastInstance ended = client;
+        // As a crash: even `terminate` closes the session, which would end earlier than it may.
+        Runnable crash =
+                () -> {
+                    ((HazelcastClientProxy) ended).client.doShutdown();
+                    // Nothing can be sent any more; this takes it off the list of clients.
+                    ended.getLifecycleService().terminate();
+                };
+        Thread ending = new Thread(crash);
+        ending.setDaemon(true);
+        ending.start();
+    }
+
+    private static boolean is(JsonObject command, String field, String value) {
+        return command.has(field) && command.get(field).getAsString().equals(value);
     }
 
     private static long within(JsonObject command) {
         return command.has("within") ? command.get("within").getAsLong() : 5_000;
     }
 
-    private void answer(JsonObject command, long due) {
+    static void answer(JsonObject command, Callable<JsonElement> call) {
         JsonObject answer = new JsonObject();
         answer.add("id", command.get("id"));
         try {
-            if (System.nanoTime() > due) {
-                throw new NotStarted("an earlier call took all the time");
-            }
-            JsonElement told = command.has("do") ? open(command) : perform(command);
+            JsonElement told = call.call();
             answer.add("ok", told == null ? JsonNull.INSTANCE : told);
         } catch (Throwable error) {
             Throwable cause = error instanceof CompletionException ? error.getCause() : error;
@@ -173,9 +228,19 @@ final class LogicalProcess {
     }
 
     private JsonElement open(JsonObject options) throws InterruptedException {
-        CountDownLatch connected = new CountDownLatch(1);
+        if (client == null) {
+            client = HazelcastClient.newHazelcastClient(config(options));
+        }
+        if (!connected.tryAcquire(within(options), TimeUnit.MILLISECONDS)) {
+            throw new NotStarted("no connection in time");
+        }
+        connected.release();
+        return null;
+    }
+
+    private ClientConfig config(JsonObject options) {
         ClientConfig config = new ClientConfig();
-        config.setInstanceName("process-" + number);
+        config.setInstanceName("worker-" + number);
         config.setClusterName(options.get("cluster").getAsString());
         for (JsonElement address : options.getAsJsonArray("addresses")) {
             config.getNetworkConfig().addAddress(address.getAsString());
@@ -200,14 +265,9 @@ final class LogicalProcess {
         config.setProperty("hazelcast.client.statistics.enabled", "false");
         // One thread hands all events over, so that their lines keep their order.
         config.setProperty("hazelcast.client.event.thread.count", "1");
-        config.addListenerConfig(new ListenerConfig(lifecycle(connected)));
+        config.addListenerConfig(new ListenerConfig(lifecycle()));
         config.addListenerConfig(new ListenerConfig(new Losses()));
-        client = HazelcastClient.newHazelcastClient(config);
-        if (closed || !connected.await(within(options), TimeUnit.MILLISECONDS)) {
-            end();
-            throw new NotStarted("no connection in time");
-        }
-        return null;
+        return config;
     }
 
     private static void property(
@@ -217,11 +277,13 @@ final class LogicalProcess {
         }
     }
 
-    private LifecycleListener lifecycle(CountDownLatch connected) {
+    private LifecycleListener lifecycle() {
         return event -> {
             if (event.getState() == LifecycleState.CLIENT_CONNECTED) {
-                connected.countDown();
+                connected.drainPermits();
+                connected.release();
             } else if (event.getState() == LifecycleState.CLIENT_DISCONNECTED) {
+                connected.drainPermits();
                 lose();
             }
         };
@@ -246,9 +308,6 @@ final class LogicalProcess {
     }
 
     private JsonElement perform(JsonObject op) {
-        if (client == null) {
-            throw new NotStarted("the process has no client");
-        }
         String name = op.get("name").getAsString();
         String f = op.get("f").getAsString();
         switch (op.get("object").getAsString()) {

@@ -3,6 +3,8 @@
 The lines are described in the README of the folder above.
 """
 
+import collections
+import itertools
 import json
 import logging
 import os
@@ -25,7 +27,7 @@ EVENTS = {
     EntryEventType.EVICT_ALL: "evict-all",
     EntryEventType.CLEAR_ALL: "clear-all",
 }
-END = object()
+END, LEAVE = object(), object()
 
 out_lock = threading.Lock()
 
@@ -40,13 +42,21 @@ class NotStarted(Exception):
     """A call that was never given to the client."""
 
 
-class LogicalProcess:
-    """One client and the one thread that uses it."""
+class Worker:
+    """One client and the one thread that uses it, for one process after the other."""
 
-    def __init__(self, number):
-        self.number = number
+    numbers = itertools.count(1)
+
+    def __init__(self, idle):
+        self.number = next(Worker.numbers)
+        self.idle = idle
         self.client = None
-        self.closed = False
+        # A session or a listener stays behind: only the end of the client ends it.
+        self.marked = False
+        # Calls that were given to the thread, and those that have returned.
+        self.taken = 0
+        self.done = 0
+        self.connected = threading.Event()
         self.listeners = set()
         self.commands = queue.Queue()
         threading.Thread(target=self.serve, daemon=True).start()
@@ -56,56 +66,64 @@ class LogicalProcess:
             command, due = self.commands.get()
             if command is END:
                 return
-            self.answer(command, due)
+            if command is LEAVE:
+                self.idle.append(self)
+            else:
+                answer(command, lambda: self.obey(command, due))
 
     def take(self, command):
+        if command.get("object") == "lock" or command.get("f") == "listen":
+            self.marked = True
         due = time.monotonic() + command.get("within", 5000) / 1000
+        self.taken += 1
         self.commands.put((command, due))
 
-    def close(self):
-        self.closed = True
-        self.commands.put((END, 0))
-        threading.Thread(target=self.end, daemon=True).start()
-
-    def end(self):
-        if self.client is None:
+    def leave(self):
+        """Its process is gone: the next one gets it once the last call has returned."""
+        if not self.marked:
+            if self.taken == self.done:
+                self.idle.append(self)
+            else:
+                self.commands.put((LEAVE, 0))
             return
-        # As a crash: a session that was closed by hand would end earlier than it may.
+        self.commands.put((END, 0))
+        threading.Thread(target=self.crash, daemon=True).start()
+
+    def crash(self):
+        # A session that was closed by hand would end earlier than it may.
         manager = self.client._proxy_session_manager
         manager.shutdown = lambda: hazelcast.future.ImmediateFuture(None)
         self.client.shutdown()
 
-    def answer(self, command, due):
-        line = {"id": command["id"]}
+    def obey(self, command, due):
         try:
             if time.monotonic() > due:
                 raise NotStarted("an earlier call took all the time")
-            if "do" in command:
-                line["ok"] = self.open(command)
-            else:
-                line["ok"] = self.perform(command)
-        except BaseException as error:  # noqa: B902 - whatever the client raises is the answer
-            line["error"] = type(error).__name__
-            line["message"] = (str(error) + cause_of(error))[:500]
-        write(line)
+            return self.open(command) if "do" in command else self.perform(command)
+        finally:
+            self.done += 1
 
     def open(self, options):
-        connected = threading.Event()
+        if self.client is None:
+            self.client = hazelcast.HazelcastClient(**self.config(options))
+        if not self.connected.wait(options["within"] / 1000):
+            raise NotStarted("no connection in time")
 
+    def config(self, options):
         def on_lifecycle(state):
             if state == LifecycleState.CONNECTED:
-                connected.set()
+                self.connected.set()
             elif state == LifecycleState.DISCONNECTED:
+                self.connected.clear()
                 self.lose()
 
-        within = options["within"] / 1000
         config = {
-            "client_name": "process-%d" % self.number,
+            "client_name": "worker-%d" % self.number,
             "cluster_name": options["cluster"],
             "cluster_members": options["addresses"],
             "smart_routing": options.get("smart", False),
             "redo_operation": False,
-            "connection_timeout": within,
+            "connection_timeout": options["within"] / 1000,
             # While there is no connection, calls are refused at once instead of waiting for one.
             "async_start": True,
             "reconnect_mode": ReconnectMode.ASYNC,
@@ -122,10 +140,7 @@ class LogicalProcess:
         for key in ("heartbeat_interval", "heartbeat_timeout"):
             if key + "_ms" in options:
                 config[key] = options[key + "_ms"] / 1000
-        self.client = hazelcast.HazelcastClient(**config)
-        if self.closed or not connected.wait(within):
-            self.end()
-            raise NotStarted("no connection in time")
+        return config
 
     def lose(self):
         """The client registers again by itself; what happened meanwhile it never tells."""
@@ -134,8 +149,6 @@ class LogicalProcess:
             write({"listener": listener, "f": "lost"})
 
     def perform(self, op):
-        if self.client is None:
-            raise NotStarted("the process has no client")
         families = {
             "map": (self.client.get_map, self.on_map),
             "set": (self.client.get_set, on_set),
@@ -239,20 +252,42 @@ def cause_of(error):
     return "; caused by %r" % error.__cause__ if error.__cause__ else ""
 
 
+def answer(command, call):
+    line = {"id": command["id"]}
+    try:
+        line["ok"] = call()
+    except BaseException as error:  # noqa: B902 - whatever the client raises is the answer
+        line["error"] = type(error).__name__
+        line["message"] = (str(error) + cause_of(error))[:500]
+    write(line)
+
+
+def refuse():
+    raise NotStarted("the process has no client")
+
+
 def main():
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     processes = {}
+    # Workers without a process, by the options they were opened with.
+    idle = collections.defaultdict(collections.deque)
     for text in sys.stdin:
         command = json.loads(text)
-        number = command["process"]
-        if command.get("do") == "close":
-            process = processes.pop(number, None)
-            if process is not None:
-                process.close()
+        number, order = command["process"], command.get("do", "perform")
+        if order == "close":
+            worker = processes.pop(number, None)
+            if worker is not None:
+                worker.leave()
             continue
-        if number not in processes:
-            processes[number] = LogicalProcess(number)
-        processes[number].take(command)
+        if order == "open":
+            passing = ("id", "process", "within")
+            kept = {key: value for key, value in command.items() if key not in passing}
+            workers = idle[json.dumps(kept, sort_keys=True)]
+            processes[number] = workers.popleft() if workers else Worker(workers)
+        if number in processes:
+            processes[number].take(command)
+        else:
+            answer(command, refuse)
     # The clients' own threads would keep the process; the harness has closed our input.
     os._exit(0)
 

@@ -156,3 +156,31 @@ async fn a_driver_that_has_ended_is_no_unknown_outcome_for_what_comes_later() {
     let later = client.call(&write(), WITHIN).await;
     assert!(is_fail(&later), "{later:?}");
 }
+
+/// How many clients of a language are connected.
+async fn connected(nodes: &Nodes, language: &str) -> usize {
+    let url = format!("http://{}/v1/clients", nodes.nodes[0].admin);
+    let shown: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let clients = shown["items"].as_array().unwrap();
+    clients.iter().filter(|client| client["language"] == language).count()
+}
+
+#[tokio::test]
+async fn a_client_without_a_lock_goes_to_the_next_process() {
+    let nodes = Nodes::start(1).await;
+    let (java, python) = (java(&nodes, "5.1"), python(&nodes));
+    for (driver, language) in [(&java, "JVM"), (&python, "PYH")] {
+        for process in 0..4 {
+            let mut client = open(driver, &nodes, process, 0).await;
+            told(&mut client, &write()).await;
+            assert_eq!(connected(&nodes, language).await, 1, "{language}");
+        }
+        let mut holds = open(driver, &nodes, 4, 0).await;
+        let fence = told(&mut holds, &op("lock", "acquire", None, None)).await;
+        drop(holds);
+        let mut next = open(driver, &nodes, 5, 0).await;
+        let taken = told(&mut next, &op("lock", "try-acquire", None, Some(json!(10)))).await;
+        assert_eq!(taken, json!(0), "{language}: it has the session that holds {fence}");
+        tokio::time::sleep(SESSION_TIME_TO_LIVE * 2).await;
+    }
+}

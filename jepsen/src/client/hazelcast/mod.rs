@@ -109,3 +109,6 @@ impl Client for HazelcastClient {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;
