@@ -70,3 +70,38 @@ impl Sink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(number: usize) -> ListenerEvent {
+        let (listener, f) = ("L".to_owned(), "added".to_owned());
+        ListenerEvent { listener, f, key: json!(number), value: None, old: None }
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_told_that_events_are_missing() {
+        let (sink, mut listener) = channel();
+        for number in 0..WAITING_EVENTS_MAX {
+            assert!(sink.send(event(number)));
+        }
+        assert!(!listener.is_overrun() && !listener.is_lost());
+        assert!(!sink.send(event(WAITING_EVENTS_MAX)));
+        drop(sink);
+        assert!(listener.is_overrun() && listener.is_lost());
+        for number in 0..WAITING_EVENTS_MAX {
+            assert_eq!(listener.next().await, Some(event(number)));
+        }
+        assert_eq!(listener.next().await, None);
+    }
+
+    #[test]
+    fn a_listener_that_was_dropped_takes_nothing() {
+        let (sink, listener) = channel();
+        drop(listener);
+        assert!(!sink.send(event(0)));
+    }
+}
