@@ -90,9 +90,8 @@ class Worker:
         threading.Thread(target=self.crash, daemon=True).start()
 
     def crash(self):
-        # A session that was closed by hand would end earlier than it may.
-        manager = self.client._proxy_session_manager
-        manager.shutdown = lambda: hazelcast.future.ImmediateFuture(None)
+        # A session that is closed ends earlier than it may: the client is made to forget it.
+        self.client._proxy_session_manager._sessions.clear()
         self.client.shutdown()
 
     def obey(self, command, due):
