@@ -52,10 +52,23 @@ impl Nodes {
         self.nodes[i].client
     }
 
-    /// Stops or continues a node.
-    pub(crate) fn pause(&self, i: usize, paused: bool) {
-        let signal = if paused { Signal::STOP } else { Signal::CONT };
-        kill_process(Pid::from_child(&self.nodes[i].process), signal).unwrap();
+    /// Stops a node, each of its threads.
+    pub(crate) async fn pause(&self, i: usize) {
+        let process = &self.nodes[i].process;
+        kill_process(Pid::from_child(process), Signal::STOP).unwrap();
+        let tasks = PathBuf::from(format!("/proc/{}/task", process.id()));
+        let stands = |task: fs::DirEntry| {
+            let state = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+            state.contains("State:\tT")
+        };
+        while !fs::read_dir(&tasks).unwrap().flatten().all(stands) {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Lets a node go on.
+    pub(crate) fn resume(&self, i: usize) {
+        kill_process(Pid::from_child(&self.nodes[i].process), Signal::CONT).unwrap();
     }
 
     /// SIGKILL.

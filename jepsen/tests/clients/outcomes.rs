@@ -77,14 +77,14 @@ async fn a_silent_node_makes_writes_unknown_and_reads_fail() {
         told(writes.as_mut(), &write()).await;
         told(reads.as_mut(), &read()).await;
     }
-    nodes.pause(0, true);
+    nodes.pause(0).await;
     let mut outcomes = Vec::new();
     for (name, writes, reads) in &mut clients {
         let (write, read) = (write(), read());
         let (wrote, got) = tokio::join!(writes.call(&write, SHORT), reads.call(&read, SHORT));
         outcomes.push((*name, wrote, got));
     }
-    nodes.pause(0, false);
+    nodes.resume(0);
     for (name, wrote, got) in outcomes {
         assert!(is_info(&wrote), "{name}: {wrote:?}");
         assert!(is_fail(&got), "{name}: {got:?}");
