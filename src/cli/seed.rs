@@ -14,9 +14,8 @@ use super::output::{Format, Table, cell, line};
 use crate::config::{Config, Loaded};
 use crate::doctor::{
     AddressFound, Expected, Finding, Judged, Level, LockFound, MarkerFound, Reached, SeedFound,
-    SeedLook, SeedStore, Sorted, address_finding,
+    SeedLook, SeedStore, Sorted, address_finding, seed_folder,
 };
-use crate::seed;
 
 const SEEDS: &str = "seeds";
 
@@ -65,7 +64,7 @@ pub(super) async fn run(
 }
 
 async fn find(config: &Config) -> Result<SeedStore, CliError> {
-    let Some(directory) = seed::folder_of(config) else {
+    let Some(directory) = seed_folder(config) else {
         let text = "the configuration names no seed directory: nodes are found in another way";
         let fix = "set hazelcast.discovery.mode=tcp-ip without hazelcast.discovery.tcp-ip.seeds, \
                    or see statekeeper doctor";

@@ -14,6 +14,7 @@ mod seeds;
 #[cfg(test)]
 mod tests;
 
+pub use crate::seed::folder_of as seed_folder;
 pub use address::{AddressFound, AddressSource, NodeFound, Reached};
 pub use finding::{Counts, Finding, Level};
 pub use judge::{Expected, address_finding, findings};

@@ -74,7 +74,10 @@ impl RaftSettings {
             max_in_snapshot_log_to_keep: u64::MAX,
             replication_lag_threshold: PROMOTION_LAG_ENTRIES_MAX,
             enable_pre_vote: Some(true),
-            enable_leader_restore: Some(true),
+            // Followers are sent entries that the leader's own disk may not have yet. A leader that
+            // lost one and went on under the same term would give its index to another command,
+            // and nobody could tell the two apart.
+            enable_leader_restore: Some(false),
             allow_log_reversion: Some(false),
             // A follower that is back is tried again soon: the delay counts against the fail-over.
             backoff: "50ms 100ms 200ms ..500ms".to_owned(),

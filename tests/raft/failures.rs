@@ -204,17 +204,21 @@ async fn an_orderly_stop_of_the_leader_hands_over_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_stop_of_all_nodes_the_old_leader_serves_again_and_takes_office_anew() {
-    within(LIMIT, "a restored leader", async {
+async fn after_a_stop_of_all_nodes_a_leader_is_elected_under_another_term() {
+    within(LIMIT, "a leader of another term", async {
         let mut cluster = TrialCluster::founded(1, settings()).await;
         put_now(cluster.nodes[0].node(), "m", "k", "v").await;
         let before = cluster.nodes[0].node().view().borrow().partitions_version;
+        let term = cluster.nodes[0].status().term;
         cluster.nodes[0].kill().await;
         cluster.nodes[0].start().await;
         let node = cluster.nodes[0].node().clone();
         eventually("it leads", || node.status().borrow().role == Role::Leader).await;
         put_now(&node, "m", "k", "w").await;
-        assert_eq!(node.view().borrow().partitions_version, before + 256);
+        // Going on under the old one, it could give an index twice: what it had sent to others and
+        // lost itself would carry the same log id as what it writes now.
+        assert!(node.status().borrow().term > term);
+        assert!(node.view().borrow().partitions_version > before);
     })
     .await;
 }

@@ -62,7 +62,7 @@ const KEPT: [(&str, &[&str], &str); 8] = [
     // The configuration checks an address as the one that will ask it does.
     (
         "reqwest::",
-        &["src/coordinator.rs", "src/cli/", "src/config/build/", "tests/"],
+        &["src/coordinator.rs", "src/cli/", "src/config/build/", "tests/", "jepsen/"],
         "HTTP is asked by the coordinator check and the command line",
     ),
     (
@@ -70,7 +70,11 @@ const KEPT: [(&str, &[&str], &str); 8] = [
         &["src/endpoint/", "src/xtask/", "tests/", "jepsen/"],
         "messages have a meaning in the endpoint only",
     ),
-    ("rustls::", &["src/cli/mod.rs", "tests/"], "one place says which cryptography is used"),
+    (
+        "rustls::",
+        &["src/cli/mod.rs", "tests/", "jepsen/"],
+        "one place says which cryptography is used",
+    ),
     ("anyhow::", &["src/main.rs", "src/xtask/", "jepsen/", "tests/"], "errors have types"),
     ("hdfs_native::", &["src/seed/"], "a file system of seeds"),
 ];

@@ -1,16 +1,37 @@
 //! What performs an operation of a workload, and what became of it.
+//!
+//! - `outcome`: THE table from errors to `fail`, `info` and violations.
+//! - `hazelcast`: the native client, on our codec and nothing else of the server.
+//! - `http`: through the admin API.
+//! - `driver`: through unmodified Java and Python clients in child processes.
+//! - `reference`: an object in memory that is always right, and its spoilt twins.
+//! - `counter`: a counter on a map, of whatever client.
+//! - `exercise`: every operation once, with the answer that every client must give.
+
+mod answer;
+mod counter;
+pub mod driver;
+pub mod exercise;
+pub mod hazelcast;
+pub mod http;
+mod listener;
+mod outcome;
+pub mod reference;
 
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::mpsc;
+
+pub use listener::Listener;
+pub use outcome::{Effect, Failure};
 
 /// One operation as a generator asks for it; fields as in a line of the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Op {
-    /// The kind of object: `map`, `set`, `lock`, `flake`, `admin`.
+    /// The kind of object: `map`, `set`, `lock`, `flake`, `counter` (a key of a map), `session` (of
+    /// the client's locks), `admin`.
     pub object: String,
     /// The name of the object on the server.
     pub name: String,
@@ -85,15 +106,28 @@ pub trait Client: Send {
         None
     }
 
-    /// Asks for the events of a whole map, with values. The channel closes when the listener is
-    /// lost.
-    fn listen<'a>(&'a mut self, _map: &'a str, _name: &'a str) -> BoxFuture<'a, Listening> {
-        Box::pin(async { Err("this client has no listeners".to_owned()) })
+    /// Listens to a map, or to one key of it, until the listener is dropped or lost.
+    fn listen<'a>(
+        &'a mut self,
+        wanted: &'a Listen,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<Listener, Outcome>> {
+        let _ = (wanted, within);
+        let error = "this client has no listeners".to_owned();
+        Box::pin(std::future::ready(Err(Outcome::Fail { error })))
     }
 }
 
-/// Events on their way, or why there will be none.
-pub type Listening = Result<mpsc::Receiver<ListenerEvent>, String>;
+/// What a listener is to hear.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// What its events are marked with; no other of the run has it.
+    pub listener: String,
+    /// The map.
+    pub map: String,
+    /// One key, or all.
+    pub key: Option<Value>,
+}
 
 /// What a client knows of its CP session.
 #[derive(Clone, Copy, Debug)]

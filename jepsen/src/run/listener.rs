@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Run;
-use crate::client::ListenerEvent;
+use crate::client::{Listen, ListenerEvent};
 use crate::history::{Entry, EntryType, Process};
 use crate::workload::{Listens, WITHIN};
 
@@ -39,15 +39,15 @@ async fn listen(
 ) -> Option<()> {
     let mut client = run.ways.connect(process, node, WITHIN).await.ok()?;
     run.recorder.add(line(process, EntryType::Invoke, "listen", name, &listens.map));
-    let events = tokio::time::timeout(WITHIN, client.listen(&listens.map, name)).await;
-    let Ok(Ok(mut events)) = events else {
+    let wanted = Listen { listener: name.to_owned(), map: listens.map.clone(), key: None };
+    let Ok(mut events) = client.listen(&wanted, WITHIN).await else {
         run.recorder.add(line(process, EntryType::Info, "listen", name, &listens.map));
         return None;
     };
     run.recorder.add(line(process, EntryType::Ok, "listen", name, &listens.map));
     loop {
         tokio::select! {
-            event = events.recv() => match event {
+            event = events.next() => match event {
                 Some(event) => run.recorder.add(happened(process, event, &listens.map)),
                 None => break,
             },
@@ -55,7 +55,7 @@ async fn listen(
         }
     }
     // What was answered before is on its way already.
-    while let Ok(Some(event)) = tokio::time::timeout(DRAIN, events.recv()).await {
+    while let Some(event) = events.next_within(DRAIN).await {
         run.recorder.add(happened(process, event, &listens.map));
     }
     run.recorder.add(line(process, EntryType::Invoke, "unlisten", name, &listens.map));

@@ -1,3 +1,5 @@
+//! Changes of leader, and objects taken apart.
+
 use serde_json::json;
 
 use super::*;

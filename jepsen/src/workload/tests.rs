@@ -1,3 +1,5 @@
+//! What every workload keeps.
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::json;
