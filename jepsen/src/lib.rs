@@ -4,17 +4,13 @@
 //! - `history`: what is written down, its file format and its rules.
 //! - `check`: the judges; they see histories only, never a node.
 //! - `client`: what performs an operation, and the one table of outcomes.
-//! - `cluster`: nodes in network namespaces behind the harness's own router; disks and clocks.
-//! - `nemesis`: the faults, each with the proof that it took hold.
 //! - `workload`: who asks what, by seed, and which model judges it.
 //! - `run`: plays a workload and judges what it left.
 //! - `report`: pages and plots of a run.
 
 pub mod check;
 pub mod client;
-pub mod cluster;
 pub mod history;
-pub mod nemesis;
 pub mod report;
 pub mod run;
 pub mod workload;

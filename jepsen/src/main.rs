@@ -21,7 +21,7 @@ enum Verb {
     /// Judge histories from their files again; the worst verdict is the exit code: 0 valid,
     /// 1 invalid, 2 unknown, 3 malformed.
     Check {
-        /// Files of one JSON object a line.
+        /// Files of one JSON object a line, or folders of runs.
         #[arg(required = true)]
         histories: Vec<PathBuf>,
     },
@@ -65,6 +65,7 @@ fn check_all(histories: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let budget = check::Budget::default();
     let mut worst = check::Verdict::Valid;
     for path in histories {
+        let path = if path.is_dir() { &path.join("history.jsonl") } else { path };
         let judgement = check::judge_file(path, &budget);
         println!("{}", serde_json::to_string(&judgement).context("a judgement as JSON")?);
         worst = worst.max(judgement.verdict);

@@ -49,7 +49,10 @@ async fn told(client: &mut dyn Client, op: &Op) -> Value {
     }
 }
 
-async fn exercise_all(clients: Vec<(&str, String, BoxFuture<'_, Box<dyn Client>>)>) {
+/// A client's kind, what its objects are called, and the client when it is connected.
+type Exercised<'a> = (&'a str, String, BoxFuture<'a, Box<dyn Client>>);
+
+async fn exercise_all(clients: Vec<Exercised<'_>>) {
     let mut differences = Vec::new();
     for (kind, suffix, client) in clients {
         let mut client = client.await;

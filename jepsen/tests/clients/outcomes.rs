@@ -54,11 +54,14 @@ async fn clients_connect_from_the_address_they_are_told() {
     assert!(shown.contains("127.0.0.77"), "{shown}");
 }
 
+/// The same kind of client twice: one writes, one reads.
+type Pair = (&'static str, Box<dyn Client>, Box<dyn Client>);
+
 #[tokio::test]
 async fn a_silent_node_makes_writes_unknown_and_reads_fail() {
     let nodes = Nodes::start(1).await;
     let (java, python) = (java(&nodes, "5.1"), python(&nodes));
-    let mut clients: Vec<(&str, Box<dyn Client>, Box<dyn Client>)> = vec![
+    let mut clients: Vec<Pair> = vec![
         ("native", Box::new(native(&nodes, 0).await), Box::new(native(&nodes, 0).await)),
         (
             "java",

@@ -1,1 +1,0 @@
-//! Nodes in network namespaces behind the harness's own router, their disks and their clocks.

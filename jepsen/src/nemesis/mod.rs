@@ -1,1 +1,0 @@
-//! The faults, each with the proof that it took hold.
