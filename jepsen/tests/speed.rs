@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use statekeeper_jepsen::check::{Budget, Judgement, Verdict, judge};
-use statekeeper_jepsen::history::{Entry, EntryType, Header, History, Process, read, write};
+use statekeeper_jepsen::history::{Entry, EntryType, Header, History, Process};
 
 struct Load {
     keys: usize,
@@ -135,31 +135,5 @@ fn many_keys_are_judged_at_once() {
         // Values that are written again and again keep their writers.
         let lines = violation.shrunken.len();
         assert!(!unique || lines <= 6, "{lines}: {}", violation.what);
-    }
-}
-
-#[test]
-#[ignore = "measures, a minute: cargo test -p statekeeper-jepsen --test speed -- --ignored"]
-fn measure_other_shapes() {
-    for (keys, operations, processes, unknown) in [
-        (1000, 100, 5, 10),
-        (10, 10_000, 5, 10),
-        (1, 100_000, 5, 10),
-        (100, 1000, 10, 10),
-        (200, 500, 8, 50),
-        (100, 1000, 20, 10),
-    ] {
-        for unique in [false, true] {
-            let load = Load { keys, operations, processes, unknown, unique };
-            let name = format!("{keys} x {operations}, {processes}, {unknown}, {unique}");
-            let history = registers(&load, 2);
-            timed(&name, &history);
-            let folder = tempfile::tempdir().unwrap();
-            let (path, started) = (folder.path().join("history.jsonl"), Instant::now());
-            write(&path, &history).unwrap();
-            let written = started.elapsed();
-            assert_eq!(read(&path).unwrap(), history);
-            println!("  written {written:?}, read {:?}", started.elapsed() - written);
-        }
     }
 }
