@@ -30,4 +30,4 @@ pub use data::Data;
 pub use exception::ExceptionCode;
 pub use field::{Entries, Field, FieldError, ProtocolUuid};
 pub use frame::{DecodeError, FrameDecoder, FrameFlags};
-pub use message::{Message, MessageDescriptor, MessageType, PartitionSelection};
+pub use message::{Call, Message, MessageDescriptor, MessageType, PartitionSelection};

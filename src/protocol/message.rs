@@ -152,6 +152,12 @@ pub trait Message: Sized + PartialEq + fmt::Debug {
     fn to_json(&self) -> serde_json::Value;
 }
 
+/// A request, for clients: the table knows what comes back.
+pub trait Call: Message {
+    /// Its response.
+    type Answer: Message;
+}
+
 /// Is shown every message of the table: tests and tools that must not forget one.
 pub trait MessageVisitor {
     /// One request, response or event. `name` is that of the call, `kind` that of the struct.
@@ -373,6 +379,10 @@ macro_rules! messages {
                     initial frame $crate::frame::FrameFlags::UNFRAGMENTED,
                     $crate::client_message::InitialTail::of_response,
                     $crate::client_message::RESPONSE_HEADER_BYTES
+                }
+
+                impl $crate::Call for Request {
+                    type Answer = Response;
                 }
 
                 impl Response {

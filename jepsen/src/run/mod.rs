@@ -4,7 +4,6 @@
 mod last;
 mod leader;
 mod listener;
-mod parts;
 mod worker;
 
 use std::collections::{BTreeSet, HashMap};
@@ -25,7 +24,6 @@ use crate::workload::{Asked, Workload};
 
 pub use last::Unanswered;
 pub use leader::{LEADER, leaderless, watch_leader, with_renewed_listeners};
-pub use parts::by_object;
 
 /// How a process gets to a node.
 pub trait Ways: Send + Sync {

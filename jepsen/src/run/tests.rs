@@ -1,4 +1,4 @@
-//! Changes of leader, and objects taken apart.
+//! What changes of leader mean for a history.
 
 use serde_json::json;
 
@@ -78,17 +78,4 @@ fn the_time_without_a_leader_is_the_longest_one() {
     let mut lines = history(&[leader(Some("1/a")), leader(None), leader(Some("2/b"))]);
     lines.entries[2].time = 700_000_000;
     assert_eq!(leaderless(&lines), Duration::from_millis(700));
-}
-
-#[test]
-fn objects_are_taken_apart_in_their_order() {
-    let parts = by_object(&history(&[
-        json!({"process": 1, "type": "invoke", "f": "put", "key": "k", "object": "a"}),
-        json!({"process": 2, "type": "invoke", "f": "put", "key": "l", "object": "b"}),
-        leader(Some("1/a")),
-        json!({"process": 1, "type": "ok", "f": "put", "key": "k", "object": "a"}),
-    ]));
-    let lengths = parts.iter().map(|(name, part)| (name.as_str(), part.entries.len()));
-    assert_eq!(lengths.collect::<Vec<_>>(), [("a", 2), ("b", 1)]);
-    assert_eq!(parts["a"].entries[1].index, 1);
 }

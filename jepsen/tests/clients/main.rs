@@ -209,7 +209,7 @@ async fn a_session_lives_while_it_beats_and_ends_by_its_time() {
     let within = Duration::from_secs(12);
     let Outcome::Ok { result: Some(next), .. } = other.call(&waits, within).await else { panic!() };
     assert!(next.as_i64() > fence.as_i64(), "{next} after {fence}");
-    let session = holder.session().unwrap();
+    let session = holder.lock_session().unwrap();
     let age = session.last_heartbeat.elapsed();
     assert!(age >= session.time_to_live, "it ended {age:?} after its last heartbeat");
     let late = holder.call(&op("lock", "release", None, None), WITHIN).await;

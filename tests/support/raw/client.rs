@@ -1,11 +1,11 @@
 //! One connection: authenticated, with a thread that hands answers and events to who waits.
 
-use super::calls::Call;
 use crate::support::cluster::CLUSTER_NAME;
 use bytes::BytesMut;
 use statekeeper_protocol::messages::{client, error::ErrorResponse};
 use statekeeper_protocol::{
-    ClientMessage, CorrelationId, FrameDecoder, Message, MessageType, PartitionId, ProtocolUuid,
+    Call, ClientMessage, CorrelationId, FrameDecoder, Message, MessageType, PartitionId,
+    ProtocolUuid,
 };
 use std::collections::HashMap;
 use std::io::{self, Read, Write};

@@ -2,13 +2,11 @@
 //!
 //! It routes nothing and repeats nothing, so that a test sees each answer and each silence.
 
-mod calls;
 mod client;
 mod lock;
 mod map;
 mod values;
 
-pub(crate) use calls::Call;
 pub(crate) use client::{CallError, Pending, RawClient};
 pub(crate) use lock::{Locker, RawLock, new_uid};
 pub(crate) use map::RawMap;

@@ -12,7 +12,8 @@ use bytes::BytesMut;
 use parking_lot::Mutex;
 use statekeeper_protocol::messages::{client, error::ErrorResponse};
 use statekeeper_protocol::{
-    ClientMessage, CorrelationId, FrameDecoder, Message, MessageType, PartitionId, ProtocolUuid,
+    Call, ClientMessage, CorrelationId, FrameDecoder, Message, MessageType, PartitionId,
+    ProtocolUuid,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -21,7 +22,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::call::Call;
 use crate::client::Failure;
 
 /// What opens a connection of the client protocol.

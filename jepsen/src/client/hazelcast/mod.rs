@@ -1,6 +1,5 @@
 //! The native client: one connection to the node it was told, no routing, nothing repeated.
 
-mod call;
 mod connection;
 mod flake;
 mod lock;
@@ -61,7 +60,7 @@ impl HazelcastClient {
     }
 
     /// The session of its locks, if it has taken one.
-    pub fn session(&self) -> Option<LockSession> {
+    pub fn lock_session(&self) -> Option<LockSession> {
         self.locker.session()
     }
 
