@@ -112,12 +112,13 @@ impl<'a> Operation<'a> {
         answered.result.as_ref().or(value)
     }
 
-    /// Lock owner or session.
+    /// Lock owner or session. One that is not named is its process, also for those who name it by
+    /// the number of that process, as the end of its session does.
     pub(crate) fn client(&self) -> String {
         match (&self.asked.client, &self.asked.process) {
             (Some(Value::String(client)), _) => client.clone(),
             (Some(client), _) => client.to_string(),
-            (None, Process::Client(process)) => format!("process {process}"),
+            (None, Process::Client(process)) => process.to_string(),
             (None, Process::Named(name)) => name.clone(),
         }
     }
@@ -153,5 +154,18 @@ mod tests {
         let found = operations(&history);
         let places: Vec<_> = found.iter().map(|found| (found.invoked, found.returned)).collect();
         assert_eq!(places, [(0, None), (2, Some(4))]);
+    }
+
+    #[test]
+    fn an_owner_without_a_name_is_its_process() {
+        let history = parse(
+            r#"{"history":1,"name":"n","model":"lock"}
+{"index":0,"time":1,"process":3,"type":"invoke","f":"acquire","key":"k"}
+{"index":1,"time":2,"process":4,"type":"invoke","f":"expire","key":"k","client":3}
+"#,
+        )
+        .unwrap();
+        let found = operations(&history);
+        assert_eq!(found[0].client(), found[1].client());
     }
 }

@@ -48,6 +48,7 @@ pub struct Run {
     seed: u64,
     processes: Arc<AtomicU64>,
     violations: Arc<Mutex<Vec<String>>>,
+    faults: Arc<Mutex<Vec<String>>>,
     sessions: Arc<Mutex<Sessions>>,
 }
 
@@ -60,11 +61,23 @@ struct Sessions {
     ending: Vec<(Instant, u64)>,
 }
 
+/// A session without a client.
+struct Ending {
+    at: Instant,
+    owner: u64,
+    /// Locks that it may hold.
+    objects: BTreeSet<String>,
+}
+
 impl Sessions {
-    fn take_due(&mut self, now: Instant) -> Vec<(u64, BTreeSet<String>)> {
-        let due: Vec<_> = self.ending.extract_if(.., |(at, _)| *at <= now).collect();
+    /// Those that may end until then.
+    fn take_due(&mut self, until: Instant) -> Vec<Ending> {
+        let due: Vec<_> = self.ending.extract_if(.., |(at, _)| *at <= until).collect();
         due.into_iter()
-            .map(|(_, process)| (process, self.asked.remove(&process).unwrap_or_default()))
+            .map(|(at, owner)| {
+                let objects = self.asked.remove(&owner).unwrap_or_default();
+                Ending { at, owner, objects }
+            })
             .collect()
     }
 }
@@ -78,8 +91,8 @@ impl Run {
         seed: u64,
     ) -> Self {
         let workload = Arc::new(Mutex::new(workload));
-        let (processes, violations, sessions) = Default::default();
-        Self { ways, recorder, workload, seed, processes, violations, sessions }
+        let (processes, violations, faults, sessions) = Default::default();
+        Self { ways, recorder, workload, seed, processes, violations, faults, sessions }
     }
 
     /// Lets all workers ask until the token ends.
@@ -95,8 +108,15 @@ impl Run {
         for worker in 0..workers {
             tasks.spawn(worker::work(self.clone(), worker, stop.clone()));
         }
-        tasks.spawn(worker::expire_sessions(self.clone(), stop.clone()));
-        tasks.join_all().await;
+        self.while_sessions_end(tasks.join_all()).await;
+    }
+
+    /// Sessions end also while the last answers are waited for.
+    async fn while_sessions_end<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = worker::expire_sessions(self) => match never {},
+        }
     }
 
     /// Asks what must be answered when all faults are healed.
@@ -104,12 +124,17 @@ impl Run {
     /// # Errors
     /// The operation that was not answered within the time.
     pub async fn last(&self, within: Duration) -> Result<(), Unanswered> {
-        last::ask_all(self, within).await
+        self.while_sessions_end(last::ask_all(self, within)).await
     }
 
     /// Answers outside the protocol: each is a violation.
     pub fn violations(&self) -> Vec<String> {
         self.violations.lock().clone()
+    }
+
+    /// Faults of the harness itself: with one of them the run does not count.
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.lock().clone()
     }
 
     /// A process number that was never used.

@@ -1,10 +1,11 @@
 //! A worker: one process after the other, each with a client of its own.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Run;
+use super::{Ending, Run};
 use crate::client::{Client, Outcome, SessionSeen};
 use crate::history::{Entry, EntryType, Process};
 use crate::workload::{Next, WITHIN};
@@ -13,8 +14,10 @@ use crate::workload::{Next, WITHIN};
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// Every so many workers one goes from node to node instead of staying.
 const WANDERER: usize = 4;
-/// An expiry is written down a little before it may happen, never after.
-const EXPIRY_LEAD: Duration = Duration::from_millis(20);
+/// An expiry is written down so long before it may happen: a line that comes too late would accuse
+/// a server that is right.
+const EXPIRY_LEAD: Duration = Duration::from_millis(100);
+const EXPIRY_LOOK: Duration = Duration::from_millis(5);
 
 /// Asks until the token ends.
 pub(super) async fn work(run: Run, worker: usize, stop: CancellationToken) {
@@ -88,15 +91,14 @@ impl Place {
 fn abandon(run: &Run, process: u64, client: Box<dyn Client>) {
     let Some(SessionSeen { renewed_at, time_to_live }) = client.session() else { return };
     drop(client);
-    let expires = renewed_at + time_to_live - EXPIRY_LEAD;
-    run.sessions.lock().ending.push((expires, process));
+    run.sessions.lock().ending.push((renewed_at + time_to_live, process));
 }
 
-/// Writes down each session's earliest end when its time has come.
-pub(super) async fn expire_sessions(run: Run, stop: CancellationToken) {
+/// Writes down each session's earliest end when its time has come, as long as it is polled.
+pub(super) async fn expire_sessions(run: &Run) -> Infallible {
     loop {
-        let now = Instant::now();
-        for (owner, objects) in run.sessions.lock().take_due(now) {
+        let due = run.sessions.lock().take_due(Instant::now() + EXPIRY_LEAD);
+        for Ending { at, owner, objects } in due {
             for object in objects {
                 // Each of them stays open for ever, so each needs a process.
                 let by = run.fresh_process();
@@ -106,10 +108,12 @@ pub(super) async fn expire_sessions(run: Run, stop: CancellationToken) {
                 entry.more.insert("object".to_owned(), object.into());
                 run.recorder.add(entry);
             }
+            if Instant::now() > at {
+                let text =
+                    format!("the end of the session of process {owner} was written too late");
+                run.faults.lock().push(text);
+            }
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(EXPIRY_LEAD / 4) => {}
-        }
+        tokio::time::sleep(EXPIRY_LOOK).await;
     }
 }

@@ -16,6 +16,8 @@ const WORKERS: usize = 5;
 const TRY_MS: u64 = 500;
 /// Operations before the lock is left for a new one: what no checker can search is of no use.
 const LIFE: u64 = 150;
+/// A release that is refused so often is refused for good: the session is gone.
+const REFUSED_MAX: u32 = 3;
 
 /// Workers that want one lock.
 pub(super) struct Lock {
@@ -23,8 +25,16 @@ pub(super) struct Lock {
     dying_holders: bool,
     number: u64,
     used: u64,
-    /// Which lock each worker holds, and how often.
-    held: Vec<Option<(String, u64)>>,
+    /// What each worker was told that it holds.
+    held: Vec<Option<Held>>,
+}
+
+#[derive(Clone)]
+struct Held {
+    name: String,
+    holds: u64,
+    /// Releases that were refused one after the other.
+    refused: u32,
 }
 
 impl Lock {
@@ -78,12 +88,15 @@ impl Workload for Lock {
     }
 
     fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
-        if let Some((name, holds)) = self.held[worker].clone() {
+        if let Some(Held { name, holds, refused }) = self.held[worker].clone() {
             self.used += 1;
-            if self.dying_holders && random.random_bool(0.1) {
+            let dies = self.dying_holders && random.random_bool(0.1);
+            if dies || refused >= REFUSED_MAX {
                 return Next::Ask(Self::ask(&name, "die", None, WITHIN));
             }
-            return Next::Ask(if holds < self.max_holds && random.random_bool(0.4) {
+            return Next::Ask(if refused > 0 {
+                Self::ask(&name, "release", None, WITHIN)
+            } else if holds < self.max_holds && random.random_bool(0.4) {
                 Self::try_acquire(&name)
             } else if random.random_bool(0.15) {
                 Self::ask(&name, "is-locked", None, WITHIN)
@@ -104,21 +117,25 @@ impl Workload for Lock {
         match outcome {
             Outcome::Ok { result, .. } => match asked.op.f.as_str() {
                 "try-acquire" if result.as_ref().is_some_and(|fence| fence != &json!(0)) => {
-                    let holds = held.take().map_or(0, |(_, holds)| holds);
-                    *held = Some((asked.object.clone(), holds + 1));
+                    let holds = held.take().map_or(0, |held| held.holds) + 1;
+                    *held = Some(Held { name: asked.object.clone(), holds, refused: 0 });
                 }
                 "release" => {
-                    let holds = held.take().map_or(0, |(_, holds)| holds).saturating_sub(1);
-                    *held = (holds > 0).then(|| (asked.object.clone(), holds));
+                    let holds = held.take().map_or(0, |held| held.holds).saturating_sub(1);
+                    let name = asked.object.clone();
+                    *held = (holds > 0).then_some(Held { name, holds, refused: 0 });
                 }
                 "die" => *held = None,
                 _ => {}
             },
             // Whoever asks next is another owner.
             Outcome::Info { .. } | Outcome::Violation { .. } => *held = None,
-            // A release that is refused says that it is held no more.
-            Outcome::Fail { .. } if asked.op.f == "release" => *held = None,
-            Outcome::Fail { .. } => {}
+            // A release that is refused did not happen: the lock is still held.
+            Outcome::Fail { .. } => {
+                if let Some(held) = held.as_mut().filter(|_| asked.op.f == "release") {
+                    held.refused += 1;
+                }
+            }
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Ttl {
 
 impl Ttl {
     pub(super) fn new() -> Self {
-        Self { keys: Keys::new("t", WORKERS, 2, 120), next_value: 0 }
+        Self { keys: Keys::new("t", WORKERS, 2, 400), next_value: 0 }
     }
 
     fn ask(key: &str, f: &str, value: Option<Value>, ttl: Option<u64>) -> Asked {
@@ -50,13 +50,14 @@ impl Workload for Ttl {
         let key = self.keys.take(worker);
         self.next_value += 1;
         let value = Some(json!(self.next_value));
-        Next::Ask(match random.random_range(0..20) {
+        // Seldom enough that most records live to their end.
+        Next::Ask(match random.random_range(0..60) {
             0 => {
                 let ttl = TIMES_MS[random.random_range(0..TIMES_MS.len())];
                 Self::ask(&key, "set", value, Some(ttl))
             }
             1 if random.random_bool(0.3) => Self::ask(&key, "remove", None, None),
-            2 => Self::ask(&key, "contains", None, None),
+            2..6 => Self::ask(&key, "contains", None, None),
             _ => Self::ask(&key, "get", None, None),
         })
     }

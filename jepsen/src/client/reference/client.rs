@@ -12,7 +12,9 @@ use tokio::time::Instant;
 
 use super::state::{Applied, SESSION_TIME_TO_LIVE};
 use super::{Shared, hits, refused};
-use crate::client::{Client, Effect, Failure, Listen, Listener, Op, Outcome, answer, counter};
+use crate::client::{
+    Client, Effect, Failure, Listen, Listener, Op, Outcome, SessionSeen, answer, counter,
+};
 
 /// How often who waits for a lock looks whether a session has ended meanwhile.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -147,6 +149,12 @@ impl Client for ReferenceClient {
 
     fn node(&self) -> Option<String> {
         Some("reference".to_owned())
+    }
+
+    fn session(&self) -> Option<SessionSeen> {
+        // It beats until the client is dropped.
+        let (renewed_at, time_to_live) = (std::time::Instant::now(), SESSION_TIME_TO_LIVE);
+        Some(SessionSeen { renewed_at, time_to_live })
     }
 
     fn listen<'a>(
