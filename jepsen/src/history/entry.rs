@@ -120,6 +120,15 @@ pub struct History {
     pub entries: Vec<Entry>,
 }
 
+impl History {
+    /// Numbers the lines anew, after some were added.
+    pub fn number(&mut self) {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            entry.index = index as u64;
+        }
+    }
+}
+
 impl Entry {
     /// A line with nothing but who, what and which operation; `Recorder` sets index and time.
     pub fn new(process: Process, kind: EntryType, f: &str) -> Self {

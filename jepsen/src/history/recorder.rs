@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -34,36 +34,22 @@ impl Recorder {
         Ok(Self { started: Instant::now(), state })
     }
 
-    /// Time since the start.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// What the clock of the history shows at a moment, nanoseconds.
+    pub fn time_at(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.started);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Adds a line at its place in real time: before the request leaves, after the answer came.
     pub fn add(&self, mut entry: Entry) {
         let mut state = self.state.lock();
         entry.index = state.history.entries.len() as u64;
-        entry.time = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        entry.time = self.time_at(Instant::now());
         let line = serde_json::to_string(&entry).map_err(std::io::Error::from);
         if let Err(error) = line.and_then(|line| writeln!(state.file, "{line}")) {
             state.failed.get_or_insert(error);
         }
         state.history.entries.push(entry);
-    }
-
-    /// How many lines there are.
-    pub fn len(&self) -> usize {
-        self.state.lock().history.entries.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Reads what there is, under the lock.
-    pub fn with<T>(&self, read: impl FnOnce(&[Entry]) -> T) -> T {
-        read(&self.state.lock().history.entries)
     }
 
     /// Ends the file and gives the whole history.

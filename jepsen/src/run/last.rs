@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::Run;
+use super::{Run, worker};
 use crate::client::{Client, Outcome};
 
 /// Something was not answered although everything is healed: the cluster does not live.
@@ -39,7 +39,10 @@ pub(super) async fn ask_all(run: &Run, within: Duration) -> Result<(), Unanswere
                         }
                         Outcome::Fail { error }
                         | Outcome::Info { error }
-                        | Outcome::Violation { error } => error,
+                        | Outcome::Violation { error } => {
+                            worker::abandon(run, process, current);
+                            error
+                        }
                     }
                 }
                 None => {

@@ -98,10 +98,9 @@ fn renew(history: &History, cuts: &[(usize, usize)]) -> History {
             }
         }
     }
-    for (index, entry) in entries.iter_mut().enumerate() {
-        entry.index = index as u64;
-    }
-    History { header: history.header.clone(), entries }
+    let mut renewed = History { header: history.header.clone(), entries };
+    renewed.number();
+    renewed
 }
 
 fn number(entry: &Entry) -> Option<u64> {

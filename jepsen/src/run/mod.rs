@@ -6,7 +6,7 @@ mod leader;
 mod listener;
 mod worker;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, Outcome};
-use crate::history::{Entry, EntryType, Process, Recorder};
+use crate::history::{Entry, EntryType, History, Process, Recorder};
 use crate::workload::{Asked, Workload};
 
 pub use last::Unanswered;
@@ -48,7 +48,6 @@ pub struct Run {
     seed: u64,
     processes: Arc<AtomicU64>,
     violations: Arc<Mutex<Vec<String>>>,
-    faults: Arc<Mutex<Vec<String>>>,
     sessions: Arc<Mutex<Sessions>>,
 }
 
@@ -56,30 +55,9 @@ pub struct Run {
 #[derive(Default)]
 struct Sessions {
     /// Locks that each process asked for.
-    asked: HashMap<u64, BTreeSet<String>>,
-    /// When the session of a process may end, of those whose client is gone.
-    ending: Vec<(Instant, u64)>,
-}
-
-/// A session without a client.
-struct Ending {
-    at: Instant,
-    owner: u64,
-    /// Locks that it may hold.
-    objects: BTreeSet<String>,
-}
-
-impl Sessions {
-    /// Those that may end until then.
-    fn take_due(&mut self, until: Instant) -> Vec<Ending> {
-        let due: Vec<_> = self.ending.extract_if(.., |(at, _)| *at <= until).collect();
-        due.into_iter()
-            .map(|(at, owner)| {
-                let objects = self.asked.remove(&owner).unwrap_or_default();
-                Ending { at, owner, objects }
-            })
-            .collect()
-    }
+    asked: BTreeMap<u64, BTreeSet<String>>,
+    /// The earliest end of the sessions whose client is gone.
+    ends: BTreeMap<u64, Instant>,
 }
 
 impl Run {
@@ -91,8 +69,8 @@ impl Run {
         seed: u64,
     ) -> Self {
         let workload = Arc::new(Mutex::new(workload));
-        let (processes, violations, faults, sessions) = Default::default();
-        Self { ways, recorder, workload, seed, processes, violations, faults, sessions }
+        let (processes, violations, sessions) = Default::default();
+        Self { ways, recorder, workload, seed, processes, violations, sessions }
     }
 
     /// Lets all workers ask until the token ends.
@@ -108,15 +86,7 @@ impl Run {
         for worker in 0..workers {
             tasks.spawn(worker::work(self.clone(), worker, stop.clone()));
         }
-        self.while_sessions_end(tasks.join_all()).await;
-    }
-
-    /// Sessions end also while the last answers are waited for.
-    async fn while_sessions_end<T>(&self, work: impl Future<Output = T>) -> T {
-        tokio::select! {
-            done = work => done,
-            never = worker::expire_sessions(self) => match never {},
-        }
+        tasks.join_all().await;
     }
 
     /// Asks what must be answered when all faults are healed.
@@ -124,7 +94,7 @@ impl Run {
     /// # Errors
     /// The operation that was not answered within the time.
     pub async fn last(&self, within: Duration) -> Result<(), Unanswered> {
-        self.while_sessions_end(last::ask_all(self, within)).await
+        last::ask_all(self, within).await
     }
 
     /// Answers outside the protocol: each is a violation.
@@ -132,9 +102,29 @@ impl Run {
         self.violations.lock().clone()
     }
 
-    /// Faults of the harness itself: with one of them the run does not count.
-    pub fn faults(&self) -> Vec<String> {
-        self.faults.lock().clone()
+    /// Ends the history: with the ends of the sessions whose clients are gone, which nobody sees
+    /// and which are put in their places by time.
+    ///
+    /// # Errors
+    /// A line could not be written: the run does not count.
+    pub fn end(&self) -> anyhow::Result<History> {
+        let mut history = self.recorder.end()?;
+        let sessions = self.sessions.lock();
+        for (owner, end) in &sessions.ends {
+            for object in sessions.asked.get(owner).into_iter().flatten() {
+                // Each of them stays open for ever, so each needs a process.
+                let by = Process::Client(self.fresh_process());
+                let mut entry = Entry::new(by, EntryType::Invoke, "expire");
+                entry.time = self.recorder.time_at(*end);
+                entry.key = Some(object.as_str().into());
+                entry.client = Some((*owner).into());
+                entry.more.insert("object".to_owned(), object.as_str().into());
+                let at = history.entries.partition_point(|line| line.time < entry.time);
+                history.entries.insert(at, entry);
+            }
+        }
+        history.number();
+        Ok(history)
     }
 
     /// A process number that was never used.

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
 use super::keys::Keys;
-use super::{Asked, Next, WITHIN, Workload, on_map};
+use super::{Asked, WITHIN, Workload, on_map};
 use crate::client::{Op, Outcome};
 
 const WORKERS: usize = 10;
@@ -36,14 +36,14 @@ impl Workload for Counter {
         WORKERS
     }
 
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         let key = self.keys.take(worker);
         let step = json!(random.random_range(1..4));
-        Next::Ask(match random.random_range(0..10) {
+        match random.random_range(0..10) {
             0..4 => Self::ask(&key, "add-get", Some(step)),
             4..7 => Self::ask(&key, "get-add", Some(step)),
             _ => Self::ask(&key, "get", None),
-        })
+        }
     }
 
     fn done(&mut self, _worker: usize, _asked: &Asked, _outcome: &Outcome) {}

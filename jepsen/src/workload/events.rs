@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Listens, Next, WITHIN, Workload, on_map};
+use super::{Asked, Listens, WITHIN, Workload, on_map};
 use crate::client::Outcome;
 
 const WORKERS: usize = 6;
@@ -41,15 +41,15 @@ impl Workload for Events {
         WORKERS
     }
 
-    fn next(&mut self, _worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, _worker: usize, random: &mut StdRng) -> Asked {
         let key = random.random_range(0..KEYS);
         let value = self.fresh();
-        Next::Ask(match random.random_range(0..10) {
+        match random.random_range(0..10) {
             0..5 => Self::ask(key, "put", Some(value)),
             5..7 => Self::ask(key, "set", Some(value)),
             7..9 => Self::ask(key, "remove", None),
             _ => Self::ask(key, "delete", None),
-        })
+        }
     }
 
     fn done(&mut self, _worker: usize, _asked: &Asked, _outcome: &Outcome) {}

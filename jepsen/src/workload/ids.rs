@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Next, WITHIN, Workload};
+use super::{Asked, WITHIN, Workload};
 use crate::client::{Op, Outcome};
 
 const WORKERS: usize = 8;
@@ -35,8 +35,8 @@ impl Workload for Ids {
         WORKERS
     }
 
-    fn next(&mut self, _worker: usize, random: &mut StdRng) -> Next {
-        Next::Ask(Self::ask([1, 1, 10, 100][random.random_range(0..4)]))
+    fn next(&mut self, _worker: usize, random: &mut StdRng) -> Asked {
+        Self::ask([1, 1, 10, 100][random.random_range(0..4)])
     }
 
     fn done(&mut self, _worker: usize, _asked: &Asked, _outcome: &Outcome) {}

@@ -8,7 +8,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Next, WITHIN, WITHIN_LOCK, Workload};
+use super::{Asked, WITHIN, WITHIN_LOCK, Workload};
 use crate::client::{Op, Outcome};
 
 const WORKERS: usize = 5;
@@ -18,6 +18,8 @@ const TRY_MS: u64 = 500;
 const LIFE: u64 = 150;
 /// A release that is refused so often is refused for good: the session is gone.
 const REFUSED_MAX: u32 = 3;
+/// Locks that are taken at the end, when everything is healed.
+const LAST_LOCKS: u64 = 3;
 
 /// Workers that want one lock.
 pub(super) struct Lock {
@@ -87,14 +89,14 @@ impl Workload for Lock {
         WORKERS
     }
 
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         if let Some(Held { name, holds, refused }) = self.held[worker].clone() {
             self.used += 1;
             let dies = self.dying_holders && random.random_bool(0.1);
             if dies || refused >= REFUSED_MAX {
-                return Next::Ask(Self::ask(&name, "die", None, WITHIN));
+                return Self::ask(&name, "die", None, WITHIN);
             }
-            return Next::Ask(if refused > 0 {
+            return if refused > 0 {
                 Self::ask(&name, "release", None, WITHIN)
             } else if holds < self.max_holds && random.random_bool(0.4) {
                 Self::try_acquire(&name)
@@ -102,14 +104,14 @@ impl Workload for Lock {
                 Self::ask(&name, "is-locked", None, WITHIN)
             } else {
                 Self::ask(&name, "release", None, WITHIN)
-            });
+            };
         }
         let name = self.current();
-        Next::Ask(if random.random_bool(0.15) {
+        if random.random_bool(0.15) {
             Self::ask(&name, "is-locked", None, WITHIN)
         } else {
             Self::try_acquire(&name)
-        })
+        }
     }
 
     fn done(&mut self, worker: usize, asked: &Asked, outcome: &Outcome) {
@@ -140,12 +142,13 @@ impl Workload for Lock {
     }
 
     fn last(&mut self) -> Vec<Asked> {
-        let name = format!("lock-last-{}", self.number);
-        vec![Self::try_acquire(&name), Self::ask(&name, "release", None, WITHIN)]
-    }
-
-    fn has_sessions(&self) -> bool {
-        true
+        // An answer is all that is asked for: who takes a lock may not be who is asked to free it.
+        let names = (0..LAST_LOCKS).map(|number| format!("lock-last-{number}"));
+        names
+            .flat_map(|name| {
+                [Self::try_acquire(&name), Self::ask(&name, "is-locked", None, WITHIN)]
+            })
+            .collect()
     }
 
     fn pace(&self) -> Duration {

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
 use super::keys::Keys;
-use super::{Asked, Next, WITHIN, Workload, on_map, told};
+use super::{Asked, WITHIN, Workload, on_map, told};
 use crate::client::Outcome;
 
 const WORKERS: usize = 10;
@@ -55,7 +55,7 @@ impl Workload for MapEntry {
         WORKERS
     }
 
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         let key = self.keys.take(worker);
         let guess = self.guess(&key);
         let value = self.fresh();
@@ -71,7 +71,7 @@ impl Workload for MapEntry {
             12 => ("delete", None),
             _ => ("contains", None),
         };
-        Next::Ask(self.ask(&key, f, value))
+        self.ask(&key, f, value)
     }
 
     fn done(&mut self, _worker: usize, asked: &Asked, outcome: &Outcome) {

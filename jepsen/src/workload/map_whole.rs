@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
 use super::keys::Keys;
-use super::{Asked, Next, WITHIN, Workload, on_map};
+use super::{Asked, WITHIN, Workload, on_map};
 use crate::client::Outcome;
 
 const WORKERS: usize = 8;
@@ -42,10 +42,10 @@ impl Workload for MapWhole {
         WORKERS
     }
 
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         let map = self.maps.take(worker);
         let key = KEYS[random.random_range(0..KEYS.len())];
-        let asked = match random.random_range(0..12) {
+        match random.random_range(0..12) {
             0..3 => {
                 let value = self.fresh();
                 Self::ask(&map, "put", Some(key), Some(value))
@@ -64,8 +64,7 @@ impl Workload for MapWhole {
             }
             10 => Self::ask(&map, "get-all", None, Some(json!(["a", "c", "e"]))),
             _ => Self::ask(&map, "is-empty", None, None),
-        };
-        Next::Ask(asked)
+        }
     }
 
     fn done(&mut self, _worker: usize, _asked: &Asked, _outcome: &Outcome) {}

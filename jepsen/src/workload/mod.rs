@@ -23,15 +23,6 @@ use serde_json::{Map, Value};
 
 use crate::client::{Op, Outcome};
 
-/// What a worker does next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// Ask this.
-    Ask(Asked),
-    /// Nothing for a while.
-    Wait(Duration),
-}
-
 /// An operation and where it belongs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
@@ -59,7 +50,7 @@ pub trait Workload: Send {
     fn workers(&self) -> usize;
 
     /// What a worker does next.
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next;
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked;
 
     /// What became of it.
     fn done(&mut self, worker: usize, asked: &Asked, outcome: &Outcome);
@@ -70,12 +61,6 @@ pub trait Workload: Send {
     /// Listeners that are there from the start, each on another node.
     fn listeners(&self) -> Vec<Listens> {
         Vec::new()
-    }
-
-    /// Whether a worker's client is its identity: after an unknown outcome its session may live on
-    /// and hold locks until it ends.
-    fn has_sessions(&self) -> bool {
-        false
     }
 
     /// How long a worker rests after each operation.

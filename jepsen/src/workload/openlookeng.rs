@@ -7,7 +7,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Next, WITHIN, Workload, on_map};
+use super::{Asked, WITHIN, Workload, on_map};
 use crate::client::Outcome;
 
 const COORDINATORS: usize = 3;
@@ -48,23 +48,23 @@ impl Workload for OpenLooKeng {
         COORDINATORS + WORKERS
     }
 
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         let slot = random.random_range(0..QUERIES);
         if worker >= COORDINATORS {
             let query = self.query(random.random_range(0..COORDINATORS), slot);
-            return Next::Ask(Self::ask(&query, "get", None));
+            return Self::ask(&query, "get", None);
         }
         let query = self.query(worker, slot);
         self.updates[worker] += 1;
         self.next_value += 1;
-        Next::Ask(match random.random_range(0..20) {
+        match random.random_range(0..20) {
             0 => Self::ask(&query, "remove", None),
             1..4 => {
                 let other = self.query(random.random_range(0..COORDINATORS), slot);
                 Self::ask(&other, "get", None)
             }
             _ => Self::ask(&query, "set", Some(json!(self.next_value))),
-        })
+        }
     }
 
     fn done(&mut self, _worker: usize, _asked: &Asked, _outcome: &Outcome) {}

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
 use super::keys::Keys;
-use super::{Asked, Next, WITHIN, Workload, on_map, told};
+use super::{Asked, WITHIN, Workload, on_map, told};
 use crate::client::{Op, Outcome};
 
 const WORKERS: usize = 10;
@@ -46,9 +46,9 @@ impl Workload for Register {
         WORKERS
     }
 
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         let key = self.keys.take(worker);
-        let asked = match random.random_range(0..4) {
+        match random.random_range(0..4) {
             0 | 1 => Self::ask(&key, "read", None),
             2 => {
                 let value = self.fresh();
@@ -62,8 +62,7 @@ impl Workload for Register {
                 let value = self.fresh();
                 Self::ask(&key, "cas", Some(json!([old, value])))
             }
-        };
-        Next::Ask(asked)
+        }
     }
 
     fn done(&mut self, _worker: usize, asked: &Asked, outcome: &Outcome) {

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Next, WITHIN, Workload};
+use super::{Asked, WITHIN, Workload};
 use crate::client::{Op, Outcome};
 
 const WORKERS: usize = 10;
@@ -43,14 +43,14 @@ impl Workload for SetFull {
         WORKERS
     }
 
-    fn next(&mut self, _worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, _worker: usize, random: &mut StdRng) -> Asked {
         // A read costs as much as hundreds of adds.
         if random.random_bool(0.02) {
-            return Next::Ask(self.ask("read", None));
+            return self.ask("read", None);
         }
         let asked = self.ask("add", Some(json!(self.next)));
         self.next += 1;
-        Next::Ask(asked)
+        asked
     }
 
     fn done(&mut self, _worker: usize, _asked: &Asked, _outcome: &Outcome) {}

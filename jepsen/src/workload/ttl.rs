@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
 use super::keys::Keys;
-use super::{Asked, Next, WITHIN, Workload, on_map};
+use super::{Asked, WITHIN, Workload, on_map};
 use crate::client::Outcome;
 
 const WORKERS: usize = 10;
@@ -46,12 +46,12 @@ impl Workload for Ttl {
         WORKERS
     }
 
-    fn next(&mut self, worker: usize, random: &mut StdRng) -> Next {
+    fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         let key = self.keys.take(worker);
         self.next_value += 1;
         let value = Some(json!(self.next_value));
         // Seldom enough that most records live to their end.
-        Next::Ask(match random.random_range(0..60) {
+        match random.random_range(0..60) {
             0 => {
                 let ttl = TIMES_MS[random.random_range(0..TIMES_MS.len())];
                 Self::ask(&key, "set", value, Some(ttl))
@@ -59,7 +59,7 @@ impl Workload for Ttl {
             1 if random.random_bool(0.3) => Self::ask(&key, "remove", None, None),
             2..6 => Self::ask(&key, "contains", None, None),
             _ => Self::ask(&key, "get", None, None),
-        })
+        }
     }
 
     fn done(&mut self, _worker: usize, _asked: &Asked, _outcome: &Outcome) {}
