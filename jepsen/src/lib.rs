@@ -10,7 +10,10 @@
 
 pub mod check;
 pub mod client;
+pub mod cluster;
 pub mod history;
+pub mod nemesis;
+pub mod play;
 pub mod report;
 pub mod run;
 pub mod workload;

@@ -1,12 +1,17 @@
 //! Arguments of the harness.
 
+mod wanted;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use statekeeper_jepsen::{check, report};
+use statekeeper_jepsen::play::{self, Wanted};
+use statekeeper_jepsen::report::{RunPlan, Verdict};
+use statekeeper_jepsen::{check, cluster, report};
+use wanted::RunArguments;
 
 /// Proof by fault injection that nothing acknowledged is ever lost.
 #[derive(Parser)]
@@ -18,6 +23,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Start a cluster, let clients work, break things, and judge what the clients saw. The exit
+    /// code tells the verdict: 0 valid, 1 invalid, 2 unknown, 3 malformed, 4 rejected.
+    Run(RunArguments),
+    /// Make the run of a folder again, with everything that was drawn.
+    Replay {
+        /// The folder of the run.
+        run: PathBuf,
+        /// So many times; real processes do not repeat exactly.
+        #[arg(long, default_value_t = 1)]
+        times: u32,
+    },
     /// Judge histories from their files again; the worst verdict is the exit code: 0 valid,
     /// 1 invalid, 2 unknown, 3 malformed.
     Check {
@@ -47,6 +63,11 @@ enum Verb {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().verb {
+        Verb::Run(arguments) => play_all(&[arguments.wanted()?]),
+        Verb::Replay { run, times } => {
+            let wanted = Wanted::of_plan(&RunPlan::load(&run)?)?;
+            play_all(&vec![wanted; times as usize])
+        }
         Verb::Check { histories } => check_all(&histories),
         Verb::Serve { store, address } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -69,6 +90,39 @@ fn check_all(histories: &[PathBuf]) -> anyhow::Result<ExitCode> {
         let judgement = check::judge_file(path, &budget);
         println!("{}", serde_json::to_string(&judgement).context("a judgement as JSON")?);
         worst = worst.max(judgement.verdict);
+    }
+    Ok(ExitCode::from(worst.exit_code()))
+}
+
+/// Plays runs one after the other; the worst verdict is the exit code.
+fn play_all(runs: &[Wanted]) -> anyhow::Result<ExitCode> {
+    // Before there is a second thread: all of them share it.
+    cluster::disk::private_mounts()?;
+    let mut worst = Verdict::Valid;
+    for wanted in runs {
+        let played = play::play(wanted)?;
+        let results = &played.results;
+        let figures = &results.figures;
+        println!(
+            "{} {}: {}, {} operations, {} ok, {} of unknown outcome, {:.1} s",
+            played.plan.cell(),
+            wanted.seed,
+            results.verdict.name(),
+            figures.operations,
+            figures.ok,
+            figures.info,
+            results.duration_s
+        );
+        for fault in &results.faults {
+            println!("  {} x {}: {}", fault.took_hold, fault.kind, fault.proof);
+        }
+        for reason in &results.reasons {
+            println!("  {reason}");
+        }
+        println!("  {}", played.folder.join("index.html").display());
+        if results.verdict.severity() > worst.severity() {
+            worst = results.verdict;
+        }
     }
     Ok(ExitCode::from(worst.exit_code()))
 }

@@ -106,6 +106,18 @@ impl Verdict {
         }
     }
 
+    /// Of several runs the one with the greatest tells the exit code: a violation outweighs
+    /// everything.
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Rejected => 1,
+            Self::Unknown => 2,
+            Self::Malformed => 3,
+            Self::Invalid => 4,
+        }
+    }
+
     /// What the command ends with.
     pub fn exit_code(self) -> u8 {
         match self {

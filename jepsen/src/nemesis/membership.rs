@@ -1,0 +1,142 @@
+//! A voter is exchanged for a node that was none: add, promote, remove, wipe.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rand::rngs::StdRng;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Arena, Claim, Fault, Proof, Started};
+use crate::cluster::Status;
+
+/// The cluster may be without a leader for other reasons meanwhile.
+const EACH_WITHIN: Duration = Duration::from_secs(40);
+const CALL_WITHIN: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(200);
+
+pub(super) struct Replace {
+    claim: Option<Claim>,
+    done: u64,
+    said: Vec<String>,
+}
+
+impl Replace {
+    pub(super) fn new() -> Self {
+        Self { claim: None, done: 0, said: Vec::new() }
+    }
+
+    /// The new node first and the old one afterwards, so that there is never a voter less.
+    async fn exchange(&mut self, arena: &Arena, old: usize, new: usize) -> anyhow::Result<()> {
+        let cluster = arena.cluster();
+        let old_id = id_of(arena, old).await.context("the voter that goes")?;
+        cluster.node(new).start()?;
+        let new_id = id_of(arena, new).await.context("the node that comes")?;
+        until_voters(arena, Method::PATCH, &new_id, Some(json!({"voter": true})), |voters| {
+            voters.contains(&new_id)
+        })
+        .await?;
+        until_voters(arena, Method::DELETE, &old_id, None, |voters| !voters.contains(&old_id))
+            .await?;
+        let mut voters = arena.voters();
+        voters.retain(|voter| *voter != old);
+        voters.push(new);
+        arena.set_voters(voters);
+        // It asks nobody any more, and is a new node when it comes again.
+        if cluster.node(old).is_running() {
+            cluster.node(old).kill()?;
+        }
+        let data = cluster.node(old).data();
+        std::fs::remove_dir_all(data).with_context(|| data.display().to_string())?;
+        self.done += 1;
+        self.said.push(format!("{} for {}", cluster.node(new).name(), cluster.node(old).name()));
+        Ok(())
+    }
+}
+
+impl Fault for Replace {
+    fn start<'a>(
+        &'a mut self,
+        arena: &'a Arena,
+        draw: &'a mut StdRng,
+    ) -> BoxFuture<'a, anyhow::Result<Option<Started>>> {
+        async move {
+            let voters = arena.voters();
+            let all = 0..arena.cluster().nodes().len();
+            let Some(spare) = all.into_iter().find(|node| !voters.contains(node)) else {
+                bail!("a voter can only be exchanged where there is a node beside the voters");
+            };
+            let Some(mut claim) = arena.claim_some(1, draw).await else { return Ok(None) };
+            if !claim.join(spare) {
+                return Ok(None);
+            }
+            let old = claim.nodes()[0];
+            self.claim = Some(claim);
+            self.exchange(arena, old, spare).await?;
+            let nodes = vec![old, spare];
+            // A change of members takes nothing from a majority.
+            Ok(Some(Started { nodes, faulted: Vec::new(), detail: self.said.join(", ") }))
+        }
+        .boxed()
+    }
+
+    fn stop<'a>(&'a mut self, _arena: &'a Arena) -> BoxFuture<'a, anyhow::Result<Proof>> {
+        async move {
+            self.claim = None;
+            Ok(Proof::counted(self.done, "voters were exchanged, as the leader tells"))
+        }
+        .boxed()
+    }
+}
+
+async fn id_of(arena: &Arena, node: usize) -> anyhow::Result<String> {
+    let deadline = tokio::time::Instant::now() + EACH_WITHIN;
+    loop {
+        // Before it belongs to a cluster it has an id, and nobody that counts it.
+        if let Some(Status { cluster_id: Some(_), node_id, .. }) =
+            arena.cluster().status(node).await
+        {
+            return Ok(node_id);
+        }
+        if tokio::time::Instant::now() >= deadline {
+            let node = arena.cluster().node(node);
+            bail!("{} joined no cluster: {}", node.name(), node.last_words());
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Asks the leader again and again until the voters are as they should be: a change that was
+/// refused because another is on its way, or that timed out, may be asked for again.
+async fn until_voters(
+    arena: &Arena,
+    method: Method,
+    node: &str,
+    body: Option<Value>,
+    reached: impl Fn(&[String]) -> bool,
+) -> anyhow::Result<()> {
+    let cluster = arena.cluster();
+    let deadline = tokio::time::Instant::now() + EACH_WITHIN;
+    let mut why = "nobody led".to_owned();
+    loop {
+        if let Some(leader) = arena.leader().await {
+            if let Some(status) = cluster.status(leader).await
+                && reached(&status.voters)
+            {
+                return Ok(());
+            }
+            let (address, path) = (cluster.admin_address(leader), format!("/v1/nodes/{node}"));
+            let asked =
+                cluster.admin().ask(method.clone(), address, &path, body.clone(), CALL_WITHIN);
+            if let Err(error) = asked.await {
+                why = format!("{error:#}");
+            }
+        }
+        if tokio::time::Instant::now() >= deadline {
+            bail!("{method} of node {node} came to nothing within {EACH_WITHIN:?}: {why}");
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}

@@ -1,0 +1,147 @@
+//! What a run amounts to: the judgement on its history, and whether it counts at all.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Ended;
+use crate::check::{self, Budget, Needs, available, coverage, faulted, judge};
+use crate::history::{self, History};
+use crate::report::{self, Anomaly, RunPlan, RunResults, Verdict, Violation, figures, recovery};
+use crate::run::{leaderless, with_renewed_listeners};
+
+/// After each fault so much time is left out of what is told of availability.
+const GRACE: Duration = Duration::from_secs(3);
+/// What a run of two minutes must show; a shorter one its share of it.
+const FULL_TIME_S: f64 = 120.0;
+const OK_EACH: f64 = 100.0;
+const OK_EACH_MIN: f64 = 3.0;
+const UNKNOWN_SHARE_MAX: f64 = 0.05;
+const OPERATIONS_PER_SECOND_MIN: f64 = 30.0;
+/// Kinds of faults that count as power cuts.
+const POWER: &str = "power";
+
+/// Judges a run and writes everything into its folder.
+pub(super) fn of(
+    plan: &RunPlan,
+    folder: &Path,
+    ended: anyhow::Result<Ended>,
+    took: Duration,
+    started_at: String,
+) -> anyhow::Result<RunResults> {
+    let mut results =
+        RunResults { started_at, duration_s: took.as_secs_f64(), ..RunResults::default() };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            results.verdict = Verdict::Malformed;
+            results.reasons.push(format!("{error:#}"));
+            results.save(folder)?;
+            return Ok(results);
+        }
+    };
+    let history = with_renewed_listeners(&with_slack(ended.history));
+    history::write(&folder.join("history.jsonl"), &history)?;
+    std::fs::write(folder.join("history.edn"), history::edn(&history))?;
+    let judgement = judge(&history, &Budget::default());
+    let mut anomalies = Vec::new();
+    for (checker, violation) in judgement.violations() {
+        let (violation, anomaly) = told(checker, violation, &history);
+        results.violations.push(violation);
+        anomalies.push(anomaly);
+    }
+    for (name, checker) in &judgement.checkers {
+        results.checkers.insert(
+            name.clone(),
+            json!({"verdict": checker.verdict, "counts": checker.counts, "unknown": checker.unknown}),
+        );
+    }
+    results.checkers.insert("took_ms".to_owned(), json!(judgement.took_ms));
+    for wrong in &ended.wrong {
+        let (checker, says) = ("nodes".to_owned(), wrong.clone());
+        results.violations.push(Violation { checker, says, ..Violation::default() });
+    }
+    results.verdict = match judgement.verdict {
+        check::Verdict::Valid => Verdict::Valid,
+        check::Verdict::Unknown => Verdict::Unknown,
+        check::Verdict::Invalid => Verdict::Invalid,
+        check::Verdict::Malformed => Verdict::Malformed,
+    };
+    results.reasons.extend(judgement.malformed.clone());
+    if !results.violations.is_empty() {
+        results.verdict = Verdict::Invalid;
+    }
+    results.reasons.extend(results.violations.iter().map(|violation| violation.says.clone()));
+    results.faults = ended.tally.kinds.values().cloned().collect();
+    let cuts = results.faults.iter().filter(|tally| tally.kind.starts_with(POWER));
+    results.power_cuts = cuts.map(|tally| tally.took_hold).sum();
+    results.figures = figures(&history);
+    results.recovery = recovery(&history);
+    add_availability(&mut results, plan, &history);
+    let lacking = lacking(plan, &history, &ended.tally);
+    results.checkers.insert("coverage".to_owned(), json!({"lacking": lacking}));
+    if results.verdict == Verdict::Valid && !lacking.is_empty() {
+        results.verdict = Verdict::Rejected;
+        results.reasons.extend(lacking);
+    }
+    let run = report::Run { plan, results: &results, history: &history, anomalies: &anomalies };
+    report::write(folder, &run)?;
+    Ok(results)
+}
+
+fn add_availability(results: &mut RunResults, plan: &RunPlan, history: &History) {
+    let found = available(history, plan.nodes as usize, GRACE, faulted);
+    let (windows, share) = (found.windows.len(), found.ok_share);
+    results.checkers.insert("available".to_owned(), json!({"windows": windows, "share": share}));
+}
+
+/// Why a run proves nothing, in sentences.
+fn lacking(plan: &RunPlan, history: &History, tally: &crate::nemesis::Tally) -> Vec<String> {
+    let share = plan.time_s as f64 / FULL_TIME_S;
+    let needs = Needs {
+        ok_each: (OK_EACH * share).clamp(OK_EACH_MIN, OK_EACH) as u64,
+        unknown_share_max: UNKNOWN_SHARE_MAX,
+        operations_per_second_min: OPERATIONS_PER_SECOND_MIN,
+    };
+    let mut lacking = coverage(history, needs).lacking;
+    lacking.extend(tally.unproved.iter().map(|why| format!("a fault without proof: {why}")));
+    if plan.nemesis != crate::nemesis::NONE && tally.kinds.is_empty() {
+        lacking.push("no fault was done".to_owned());
+    }
+    lacking
+}
+
+/// A record may be there longer by the time in which nobody led.
+fn with_slack(mut history: History) -> History {
+    const KEY: &str = "late-slack-ms";
+    let more = u64::try_from(leaderless(&history).as_millis()).unwrap_or(u64::MAX);
+    let params = &mut history.header.params;
+    let raise = |slack: &mut Value| {
+        if let Some(ms) = slack.as_u64() {
+            *slack = json!(ms.saturating_add(more));
+        }
+    };
+    if let Some(slack) = params.get_mut(KEY) {
+        raise(slack);
+    }
+    if let Some(slack) = params.get_mut("ttl").and_then(|ttl| ttl.get_mut(KEY)) {
+        raise(slack);
+    }
+    history
+}
+
+fn told(checker: &str, found: &check::Violation, history: &History) -> (Violation, Anomaly) {
+    let key = (!found.key.is_null()).then(|| found.key.clone());
+    let says = match &key {
+        Some(key) => format!("{checker}, {key}: {}", found.what),
+        None => format!("{checker}: {}", found.what),
+    };
+    let violation = Violation { checker: checker.to_owned(), key, says, entries: vec![found.at] };
+    let mut shrunken = History { header: history.header.clone(), entries: found.shrunken.clone() };
+    shrunken.number();
+    let last = shrunken.entries.len().saturating_sub(1) as u64;
+    let drawn = Violation { entries: vec![last], ..violation.clone() };
+    let states = found.states.iter().map(Value::to_string).collect();
+    (violation, Anomaly { violation: drawn, states, history: shrunken })
+}
