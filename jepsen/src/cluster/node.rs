@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -13,7 +14,7 @@ use super::clock::Clock;
 use super::disk::{Disk, FlushFaults};
 use super::net::Net;
 use super::preload::Preload;
-use super::{Setup, disk, etc, name};
+use super::{Setup, Unwell, disk, etc, name};
 
 /// After SIGTERM a node may take ten seconds for the calls in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -56,9 +57,11 @@ pub struct Node {
     binary: Mutex<PathBuf>,
     process: Mutex<Option<Child>>,
     /// It stands by our will.
-    paused: Mutex<bool>,
+    paused: AtomicBool,
+    /// It was told to stop, and its end was not waited for yet.
+    stopping: AtomicBool,
     /// It may end by itself: something was done to it that it must not bear.
-    may_end: Mutex<bool>,
+    may_end: AtomicBool,
 }
 
 impl Node {
@@ -83,8 +86,9 @@ impl Node {
             disk: disk.map(Mutex::new),
             binary: Mutex::new(binary),
             process: Mutex::new(None),
-            paused: Mutex::new(false),
-            may_end: Mutex::new(false),
+            paused: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            may_end: AtomicBool::new(false),
         })
     }
 
@@ -144,8 +148,10 @@ impl Node {
             .stderr(log)
             .envs(self.preloads.preload.iter().flat_map(Preload::environment));
         let child = self.net.spawn(self.number, command);
+        self.stopping.store(false, Ordering::Relaxed);
+        self.set_may_end(false);
         *process = Some(child.with_context(|| format!("cannot start {}", self.name()))?);
-        *self.paused.lock() = false;
+        self.paused.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -156,17 +162,17 @@ impl Node {
 
     /// Whether it stands.
     pub fn is_paused(&self) -> bool {
-        *self.paused.lock()
+        self.paused.load(Ordering::Relaxed)
     }
 
     /// Whether something was done to it that it must not bear.
     pub fn may_end(&self) -> bool {
-        *self.may_end.lock()
+        self.may_end.load(Ordering::Relaxed)
     }
 
     /// From now on its end by itself is right, or is not.
     pub fn set_may_end(&self, may_end: bool) {
-        *self.may_end.lock() = may_end;
+        self.may_end.store(may_end, Ordering::Relaxed);
     }
 
     /// Its process's id, while it runs.
@@ -210,7 +216,7 @@ impl Node {
         let mut process = self.process.lock();
         let Some(mut child) = process.take() else { bail!("{} does not run", self.name()) };
         child.kill().with_context(|| format!("cannot kill {}", self.name()))?;
-        *self.paused.lock() = false;
+        self.paused.store(false, Ordering::Relaxed);
         Ok(child.wait()?)
     }
 
@@ -219,16 +225,31 @@ impl Node {
     /// # Errors
     /// It does not run, or does not end in time; then it is killed.
     pub async fn stop(&self) -> anyhow::Result<ExitStatus> {
+        self.set_may_end(true);
         self.signal(Signal::TERM)?;
+        self.stopping.store(true, Ordering::Relaxed);
+        self.wait_stopped().await?.with_context(|| format!("{} did not run", self.name()))
+    }
+
+    /// Waits for the end of a node that was told to stop; `None`: nobody told it.
+    ///
+    /// # Errors
+    /// It does not end in time; then it is killed.
+    pub async fn wait_stopped(&self) -> anyhow::Result<Option<ExitStatus>> {
+        if !self.stopping.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let deadline = Instant::now() + STOP_WITHIN;
         loop {
             if let Some(status) = self.ended()? {
                 self.process.lock().take();
-                return Ok(status);
+                self.stopping.store(false, Ordering::Relaxed);
+                return Ok(Some(status));
             }
             if Instant::now() >= deadline {
                 self.kill()?;
-                bail!("{} did not end within {STOP_WITHIN:?} of SIGTERM", self.name());
+                let what = format!("{} did not end within {STOP_WITHIN:?} of SIGTERM", self.name());
+                return Err(Unwell(what).into());
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
@@ -240,7 +261,7 @@ impl Node {
     /// It does not run or cannot be stopped.
     pub async fn pause(&self) -> anyhow::Result<()> {
         self.signal(Signal::STOP)?;
-        *self.paused.lock() = true;
+        self.paused.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + STOP_WITHIN;
         while !self.stands() {
             if Instant::now() >= deadline {
@@ -268,7 +289,7 @@ impl Node {
     /// It does not run.
     pub fn resume(&self) -> anyhow::Result<()> {
         self.signal(Signal::CONT)?;
-        *self.paused.lock() = false;
+        self.paused.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -287,7 +308,7 @@ impl Node {
     }
 
     /// Ends it without being asked how.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         if let Some(mut child) = self.process.lock().take() {
             // It may have ended by itself.
             let _ = child.kill();

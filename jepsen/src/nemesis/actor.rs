@@ -18,6 +18,11 @@ use crate::report::FaultTally;
 /// The process that writes these lines.
 const NEMESIS: &str = "nemesis";
 
+/// A fault that took longer than planned puts the next one off: in between, all is well so long.
+const REST_MIN: Duration = Duration::from_secs(2);
+/// What is left of the run after a fault.
+const END_MIN: Duration = Duration::from_secs(1);
+
 /// How often each kind of fault was done, and how often that was proved.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -37,7 +42,8 @@ struct Shared {
     faulted: Mutex<BTreeMap<usize, usize>>,
 }
 
-/// Does all lanes until their ends, or until the token ends; then every fault has been stopped.
+/// Does all lanes, in a main phase of this length; every fault has been stopped when it returns.
+/// The token ends the phase.
 ///
 /// # Errors
 /// A fault could not be done or ended: the harness failed, and the run does not count.
@@ -45,12 +51,14 @@ pub async fn act(
     arena: Arc<Arena>,
     recorder: Recorder,
     lanes: &[Lane],
+    time: Duration,
     stop: &CancellationToken,
 ) -> anyhow::Result<Tally> {
     let (tally, faulted) = Default::default();
     let shared = Shared { arena, recorder, tally, faulted };
     let begin = Instant::now();
-    let lanes = lanes.iter().map(|lane| act_lane(&shared, lane, begin, stop));
+    let end = begin + time;
+    let lanes = lanes.iter().map(|lane| act_lane(&shared, lane, begin, end, stop));
     for ended in futures::future::join_all(lanes).await {
         ended?;
     }
@@ -61,10 +69,15 @@ async fn act_lane(
     shared: &Shared,
     lane: &Lane,
     begin: Instant,
+    end: Instant,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut rested = begin;
     for planned in lane {
-        let at = begin + Duration::from_millis(planned.at_ms);
+        let at = rested.max(begin + Duration::from_millis(planned.at_ms));
+        if at + Duration::from_millis(planned.lasts_ms) + END_MIN > end {
+            return Ok(());
+        }
         tokio::select! {
             () = tokio::time::sleep_until(at.into()) => {}
             () = stop.cancelled() => return Ok(()),
@@ -74,6 +87,7 @@ async fn act_lane(
         act_once(shared, planned, fault.as_mut(), stop)
             .await
             .with_context(|| format!("the fault {}", planned.fault))?;
+        rested = Instant::now() + REST_MIN;
     }
     Ok(())
 }

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::membership::{exchange, spare};
 use super::{Arena, Claim, Fault, Proof, Started};
 use crate::cluster::Unwell;
 use crate::cluster::disk::{Corruption, Damage, Kind, Part, corrupt};
@@ -20,13 +21,14 @@ const PARTS: [Part; 4] = [Part::Log, Part::Log, Part::Snapshot, Part::Vote];
 pub(super) struct Corrupt {
     claim: Option<Claim>,
     damage: Option<Damage>,
+    node_id: String,
     /// What the node did about it.
     did: String,
 }
 
 impl Corrupt {
     pub(super) fn new() -> Self {
-        Self { claim: None, damage: None, did: String::new() }
+        Self { claim: None, damage: None, node_id: String::new(), did: String::new() }
     }
 
     /// Waits until the node serves, or has ended.
@@ -77,6 +79,8 @@ impl Fault for Corrupt {
             let Some(claim) = arena.claim_some(1, draw).await else { return Ok(None) };
             let number = claim.nodes()[0];
             let node = arena.cluster().node(number);
+            let Some(status) = arena.cluster().status(number).await else { return Ok(None) };
+            self.node_id = status.node_id;
             node.kill()?;
             let part = PARTS[draw.random_range(0..PARTS.len())];
             // There may be no snapshot yet.
@@ -88,8 +92,8 @@ impl Fault for Corrupt {
             let damage = damage?;
             let detail = damage.to_string();
             self.damage = Some(damage);
-            node.set_may_end(true);
             node.start()?;
+            node.set_may_end(true);
             self.claim = Some(claim);
             self.see(arena, number).await?;
             let nodes = vec![number];
@@ -100,15 +104,21 @@ impl Fault for Corrupt {
 
     fn stop<'a>(&'a mut self, arena: &'a Arena) -> BoxFuture<'a, anyhow::Result<Proof>> {
         async move {
-            let claim = self.claim.take().context("a node that was damaged")?;
+            let mut claim = self.claim.take().context("a node that was damaged")?;
             let damage = self.damage.take().context("a damage")?;
-            let node = arena.cluster().node(claim.nodes()[0]);
+            let number = claim.nodes()[0];
+            let node = arena.cluster().node(number);
             let says = format!("{damage}; {}", self.did);
             if node.ended()?.is_some() {
-                // As an operator who finds the disk well again; it wrote nothing meanwhile.
-                damage.undo()?;
+                // What the operations guide says: the damaged directory goes, and a node that is
+                // new takes its place.
+                let spare = spare(arena)?;
+                if !claim.join(spare) {
+                    bail!("the node beside the voters is in use");
+                }
+                exchange(arena, number, &self.node_id, spare).await?;
             }
-            node.revive()?;
+            node.set_may_end(false);
             Ok(Proof { took_hold: true, says })
         }
         .boxed()

@@ -28,32 +28,47 @@ impl Replace {
         Self { claim: None, done: 0, said: Vec::new() }
     }
 
-    /// The new node first and the old one afterwards, so that there is never a voter less.
-    async fn exchange(&mut self, arena: &Arena, old: usize, new: usize) -> anyhow::Result<()> {
-        let cluster = arena.cluster();
+    async fn replace(&mut self, arena: &Arena, old: usize, new: usize) -> anyhow::Result<()> {
         let old_id = id_of(arena, old).await.context("the voter that goes")?;
-        cluster.node(new).start()?;
-        let new_id = id_of(arena, new).await.context("the node that comes")?;
-        until_voters(arena, Method::PATCH, &new_id, Some(json!({"voter": true})), |voters| {
-            voters.contains(&new_id)
-        })
-        .await?;
-        until_voters(arena, Method::DELETE, &old_id, None, |voters| !voters.contains(&old_id))
-            .await?;
-        let mut voters = arena.voters();
-        voters.retain(|voter| *voter != old);
-        voters.push(new);
-        arena.set_voters(voters);
-        // It asks nobody any more, and is a new node when it comes again.
-        if cluster.node(old).is_running() {
-            cluster.node(old).kill()?;
-        }
-        let data = cluster.node(old).data();
-        std::fs::remove_dir_all(data).with_context(|| data.display().to_string())?;
+        exchange(arena, old, &old_id, new).await?;
         self.done += 1;
-        self.said.push(format!("{} for {}", cluster.node(new).name(), cluster.node(old).name()));
+        let name = |node| arena.cluster().node(node).name();
+        self.said.push(format!("{} for {}", name(new), name(old)));
         Ok(())
     }
+}
+
+/// A node that is neither a voter nor runs.
+pub(super) fn spare(arena: &Arena) -> anyhow::Result<usize> {
+    let voters = arena.voters();
+    let all = 0..arena.cluster().nodes().len();
+    let found = all.into_iter().find(|node| !voters.contains(node));
+    found.context("a voter can only be exchanged where there is a node beside the voters")
+}
+
+/// The new node first and the old one afterwards, so that there is never a voter less. The old one
+/// ends, and is a new node when it comes again.
+pub(super) async fn exchange(
+    arena: &Arena,
+    old: usize,
+    old_id: &str,
+    new: usize,
+) -> anyhow::Result<()> {
+    let cluster = arena.cluster();
+    cluster.node(new).start()?;
+    let new_id = id_of(arena, new).await.context("the node that comes")?;
+    let vote = Some(json!({"voter": true}));
+    until_voters(arena, Method::PATCH, &new_id, vote, |voters| voters.contains(&new_id)).await?;
+    let gone = |voters: &[String]| !voters.iter().any(|voter| voter == old_id);
+    until_voters(arena, Method::DELETE, old_id, None, gone).await?;
+    let mut voters = arena.voters();
+    voters.retain(|voter| *voter != old);
+    voters.push(new);
+    arena.set_voters(voters);
+    // It asks nobody any more.
+    cluster.node(old).end();
+    let data = cluster.node(old).data();
+    std::fs::remove_dir_all(data).with_context(|| data.display().to_string())
 }
 
 impl Fault for Replace {
@@ -63,18 +78,14 @@ impl Fault for Replace {
         draw: &'a mut StdRng,
     ) -> BoxFuture<'a, anyhow::Result<Option<Started>>> {
         async move {
-            let voters = arena.voters();
-            let all = 0..arena.cluster().nodes().len();
-            let Some(spare) = all.into_iter().find(|node| !voters.contains(node)) else {
-                bail!("a voter can only be exchanged where there is a node beside the voters");
-            };
+            let spare = spare(arena)?;
             let Some(mut claim) = arena.claim_some(1, draw).await else { return Ok(None) };
             if !claim.join(spare) {
                 return Ok(None);
             }
             let old = claim.nodes()[0];
             self.claim = Some(claim);
-            self.exchange(arena, old, spare).await?;
+            self.replace(arena, old, spare).await?;
             let nodes = vec![old, spare];
             // A change of members takes nothing from a majority.
             Ok(Some(Started { nodes, faulted: Vec::new(), detail: self.said.join(", ") }))

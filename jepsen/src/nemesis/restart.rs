@@ -24,15 +24,18 @@ pub(super) struct Rolling {
     build: Build,
     claim: Option<Claim>,
     order: Vec<usize>,
+    /// Who is away right now.
+    away: Option<usize>,
     restarted: u64,
     failure: Option<anyhow::Error>,
 }
 
 impl Rolling {
     pub(super) fn new(build: Build) -> Self {
-        Self { build, claim: None, order: Vec::new(), restarted: 0, failure: None }
+        Self { build, claim: None, order: Vec::new(), away: None, restarted: 0, failure: None }
     }
 
+    /// Stops a node and waits until it serves again.
     async fn restart(&self, arena: &Arena, node: usize) -> anyhow::Result<()> {
         let cluster = arena.cluster();
         let status = cluster.node(node).stop().await?;
@@ -72,10 +75,12 @@ impl Fault for Rolling {
             // Versions are mixed for the whole time.
             let between = lasts / u32::try_from(self.order.len().max(1)).unwrap_or(1);
             for node in self.order.clone() {
+                self.away = Some(node);
                 if let Err(error) = self.restart(arena, node).await {
                     self.failure = Some(error);
                     return;
                 }
+                self.away = None;
                 self.restarted += 1;
                 tokio::time::sleep(between).await;
             }
@@ -90,12 +95,12 @@ impl Fault for Rolling {
                 return Err(failure);
             }
             // The run may have ended in the middle of it.
-            for node in &self.order {
-                let node = arena.cluster().node(*node);
-                if !node.is_running() {
-                    node.set_binary(&arena.cluster().setup().binary);
-                    node.start()?;
-                }
+            if let Some(away) = self.away.take() {
+                let node = arena.cluster().node(away);
+                node.set_binary(&arena.cluster().setup().binary);
+                node.wait_stopped().await?;
+                node.revive()?;
+                self.restarted += 1;
             }
             Ok(Proof::counted(self.restarted, "nodes were restarted by SIGTERM"))
         }

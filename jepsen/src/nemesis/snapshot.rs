@@ -1,6 +1,7 @@
 //! A node that was away while the others threw the log away: it comes back by a snapshot, under
 //! load.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -14,7 +15,7 @@ use super::{Arena, Claim, Fault, Proof, Started};
 
 /// A record of the filling, of which a few hundred are more than the log may hold.
 const FILLER_BYTES: usize = 16 * 1024;
-const FILLERS: usize = 200;
+const FILLERS_AT_ONCE: usize = 10;
 const FILLER_KEYS: usize = 20;
 const WITHIN: Duration = Duration::from_secs(5);
 /// A snapshot is made beside everything else.
@@ -26,47 +27,72 @@ pub(super) struct Lag {
     claim: Option<Claim>,
     /// The end of its log when it was killed.
     knew: u64,
-    /// Where the others' snapshots begin to be needed.
+    /// The others' logs at that time.
+    before: BTreeMap<usize, Log>,
+    /// The leader's snapshot when its log began after what the node knew.
     thrown_away: u64,
 }
 
 impl Lag {
     pub(super) fn new() -> Self {
-        Self { claim: None, knew: 0, thrown_away: 0 }
+        Self { claim: None, knew: 0, before: BTreeMap::new(), thrown_away: 0 }
     }
 
-    /// Writes until the leader has a snapshot past what the node knows.
+    /// Writes until the leader's log begins after what the node knows.
     async fn fill(&mut self, arena: &Arena) {
-        let cluster = arena.cluster();
         let deadline = tokio::time::Instant::now() + SNAPSHOT_WITHIN;
-        let text = "x".repeat(FILLER_BYTES);
         let mut number = 0;
         while tokio::time::Instant::now() < deadline {
             let Some(leader) = arena.leader().await else {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 continue;
             };
-            let address = cluster.admin_address(leader);
-            if number < FILLERS || number.is_multiple_of(10) {
-                let path = format!("/v1/maps/filler/entries/{}", number % FILLER_KEYS);
-                let body = Some(json!({"value": text}));
-                // A filling that is refused is no operation of the workload.
-                let _ = cluster.admin().ask(Method::PUT, address, &path, body, WITHIN).await;
-            } else {
-                tokio::time::sleep(LOOK_INTERVAL).await;
+            for _ in 0..FILLERS_AT_ONCE {
+                write_filler(arena, leader, number).await;
+                number += 1;
             }
-            number += 1;
-            if number.is_multiple_of(10)
-                && let Some(status) = cluster.status(leader).await
-                && status.snapshot_index > self.knew
-            {
+            let Some(status) = arena.cluster().status(leader).await else { continue };
+            let (Some(before), Some(now)) =
+                (self.before.get(&leader), Log::of(arena, leader).await)
+            else {
+                continue;
+            };
+            if now.bytes < now.appended.saturating_sub(before.appended) {
                 self.thrown_away = status.snapshot_index;
-                if number >= FILLERS {
-                    return;
-                }
+                return;
             }
         }
     }
+}
+
+/// Figures of a node's log.
+struct Log {
+    /// Bytes of entries in it.
+    bytes: u64,
+    /// Bytes of entries that were ever appended since the node's start.
+    appended: u64,
+}
+
+impl Log {
+    async fn of(arena: &Arena, node: usize) -> Option<Self> {
+        let address = arena.cluster().admin_address(node);
+        let text = arena.cluster().admin().text(address, "/metrics").await.ok()?;
+        let figure = |name: &str| {
+            let line = text.lines().find(|line| line.split(' ').next() == Some(name))?;
+            line.split(' ').nth(1)?.parse::<f64>().ok().map(|figure| figure as u64)
+        };
+        let bytes = figure("statekeeper_storage_log_bytes")?;
+        let appended = figure("statekeeper_storage_appended_bytes_total")?;
+        Some(Self { bytes, appended })
+    }
+}
+
+async fn write_filler(arena: &Arena, leader: usize, number: usize) {
+    let address = arena.cluster().admin_address(leader);
+    let path = format!("/v1/maps/filler/entries/{}", number % FILLER_KEYS);
+    let body = Some(json!({"value": "x".repeat(FILLER_BYTES)}));
+    // A filling that is refused is no operation of the workload.
+    let _ = arena.cluster().admin().ask(Method::PUT, address, &path, body, WITHIN).await;
 }
 
 impl Fault for Lag {
@@ -85,6 +111,11 @@ impl Fault for Lag {
             let Some(status) = cluster.status(nodes[0]).await else { return Ok(None) };
             cluster.node(nodes[0]).kill()?;
             self.knew = status.last_log_index;
+            for other in arena.voters().into_iter().filter(|other| *other != nodes[0]) {
+                if let Some(log) = Log::of(arena, other).await {
+                    self.before.insert(other, log);
+                }
+            }
             self.claim = Some(claim);
             let detail = format!("away from log index {} on", self.knew);
             Ok(Some(Started { faulted: nodes.clone(), nodes, detail }))

@@ -205,7 +205,8 @@ async fn phases(
             .boxed()
     };
     let main_phase = async {
-        let faults = nemesis::act(Arc::clone(&arena), recorder.clone(), &lanes, &stop_faults);
+        let (arena, recorder) = (Arc::clone(&arena), recorder.clone());
+        let faults = nemesis::act(arena, recorder, &lanes, wanted.time, &stop_faults);
         let clock = async {
             tokio::time::sleep(wanted.time).await;
             stop_faults.cancel();

@@ -103,7 +103,8 @@ impl Seen {
         if let Some((before_pid, before)) = self.last.get(&node).cloned()
             && before.node_id == status.node_id
         {
-            if status.term < before.term && status.cluster_id.is_some() {
+            // Of a node that has only just started, its term is not known yet.
+            if status.term < before.term && status.term > 0 {
                 let (from, to) = (before.term, status.term);
                 self.say(format!("the term of {called} went back from {from} to {to}"));
             }
