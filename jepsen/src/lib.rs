@@ -4,6 +4,7 @@
 //! - `history`: what is written down, its file format and its rules.
 //! - `check`: the judges; they see histories only, never a node.
 //! - `client`: what performs an operation, and the one table of outcomes.
+//! - `cluster`: the world of a run: its network.
 //! - `workload`: who asks what, by seed, and which model judges it.
 //! - `run`: plays a workload and judges what it left.
 //! - `report`: pages and plots of a run.
