@@ -4,9 +4,11 @@
 //! - `history`: what is written down, its file format and its rules.
 //! - `check`: the judges; they see histories only, never a node.
 //! - `client`: what performs an operation, and the one table of outcomes.
-//! - `cluster`: the world of a run: its network.
+//! - `cluster`: real nodes, each with a network, a disk and a clock of its own.
+//! - `nemesis`: what breaks them, by seed, and the proof that it did.
 //! - `workload`: who asks what, by seed, and which model judges it.
-//! - `run`: plays a workload and judges what it left.
+//! - `run`: workers, listeners and last questions of a workload, against whatever answers.
+//! - `play`: one run against a real cluster, from its plan to its pages.
 //! - `report`: pages and plots of a run.
 
 pub mod check;

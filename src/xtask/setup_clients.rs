@@ -38,6 +38,10 @@ const PROGRAMS: [Need; 12] = [
     Need { probe: &["sh", "-c", "ls /usr/lib/*/libgssapi_krb5.so.2"], package: "libgssapi-krb5-2" },
     // For the allocator's own build.
     Need { probe: &["make", "--version"], package: "make" },
+    // Disks for the harness to break.
+    Need { probe: &["mount", "--version"], package: "mount" },
+    Need { probe: &["mkfs.ext4", "-V"], package: "e2fsprogs" },
+    Need { probe: &["mkfs.xfs", "-V"], package: "xfsprogs" },
     // A clock that is wrong, for one process.
     Need { probe: &["faketime", "--version"], package: "faketime" },
     Need { probe: &["node", "--version"], package: "nodejs" },

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
@@ -35,8 +36,13 @@ pub fn private_mounts() -> anyhow::Result<()> {
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }
         .context("cannot make a mount namespace (root is needed)")?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private).context("cannot keep mounts from being seen outside")
+    mount_change("/", private).context("cannot keep mounts from being seen outside")?;
+    PRIVATE.lock().push(own_namespace()?);
+    Ok(())
 }
+
+/// The namespaces that `private_mounts` has made.
+static PRIVATE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// The kind of a disk's file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,7 +108,8 @@ impl Disk {
         if file_system == FileSystem::Xfs {
             ensure!(bytes >= XFS_BYTES_MIN, "XFS takes {XFS_BYTES_MIN} bytes, not {bytes}");
         }
-        ensure!(are_private()?, "mounts of this process are seen outside: call private_mounts");
+        let is_private = PRIVATE.lock().contains(&own_namespace()?);
+        ensure!(is_private, "mounts of this thread are seen outside: call private_mounts first");
         let (image, mount_point) = (folder.join("image"), folder.join("mount"));
         fs::create_dir_all(&mount_point)
             .with_context(|| format!("cannot make {}", mount_point.display()))?;
@@ -232,12 +239,10 @@ impl Drop for Disk {
     }
 }
 
-/// Whether a new mount stays unseen: a mount that is shared has a group, and says so.
-fn are_private() -> anyhow::Result<bool> {
-    let own = "/proc/thread-self/mountinfo";
-    let mounts = fs::read_to_string(own).context(own)?;
-    let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/"));
-    Ok(root.is_some_and(|line| !line.contains(" shared:")))
+/// The calling thread's mount namespace.
+fn own_namespace() -> anyhow::Result<PathBuf> {
+    let link = "/proc/thread-self/ns/mnt";
+    fs::read_link(link).context(link)
 }
 
 fn run<'a>(program: &str, arguments: impl Iterator<Item = &'a OsStr>) -> anyhow::Result<()> {
