@@ -87,7 +87,7 @@ impl<K: Ord + Clone, V: Clone> CowMap<K, V> {
         let entries = Arc::make_mut(&mut self.chunks[chunk]);
         if entries.len() == entries.capacity() {
             // Never more room than a full chunk needs: doubling would waste memory for good.
-            let more = entries.len().clamp(4, CHUNK_ENTRIES_MAX - entries.len());
+            let more = entries.len().max(4).min(CHUNK_ENTRIES_MAX - entries.len());
             entries.reserve_exact(more);
         }
         entries.insert(index, (key, value));
@@ -212,6 +212,21 @@ mod tests {
             prop_assert!(own.iter_after(Some(&700)).eq(model.range(701..)));
             let bounded = own.chunks.iter().all(|c| !c.is_empty() && c.len() <= CHUNK_ENTRIES_MAX);
             prop_assert!(bounded);
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_is_almost_full_grows_while_a_copy_shares_it() {
+        for filled in 0..=CHUNK_ENTRIES_MAX {
+            let mut map = CowMap::default();
+            for key in 0..=filled {
+                // A shared chunk is copied without room to spare.
+                let frozen = map.freeze();
+                let place = map.find(&key).unwrap_err();
+                map.insert_at(place, key, key);
+                drop(frozen);
+            }
+            assert!(map.iter().map(|(key, _)| *key).eq(0..=filled));
         }
     }
 
