@@ -56,7 +56,7 @@ async fn play(name: &str, spoil: Option<Spoil>) -> Played {
         tokio::time::sleep(TIME).await;
         stop.cancel();
     };
-    tokio::join!(run.work(&stop), timer);
+    tokio::join!(run.work(&stop), run.listen(&stop), timer);
     run.last(LAST).await.unwrap();
     assert_eq!(run.violations(), [""; 0], "{name}");
     let history = run.end().unwrap();

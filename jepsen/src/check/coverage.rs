@@ -79,7 +79,8 @@ const UNCOUNTED: [&str; 3] = ["expire", "listen", "unlisten"];
 fn kinds(history: &History) -> BTreeMap<String, Outcomes> {
     let mut kinds: BTreeMap<String, Outcomes> = BTreeMap::new();
     for entry in &history.entries {
-        if !matches!(entry.process, Process::Client(_)) {
+        // Nobody acknowledges what a listener got.
+        if !matches!(entry.process, Process::Client(_)) || entry.kind == EntryType::Event {
             continue;
         }
         let outcomes = kinds.entry(entry.f.clone()).or_default();

@@ -153,8 +153,8 @@ fn fall_apart(
         Shape::LeaderAlone => apart(&[leader?]),
         Shape::Flapping => apart(&order[..1]),
         Shape::MajorityRing => {
-            // Neighbours on a ring talk; with three nodes one link is cut.
-            let reach = voters.len() / 4 + 1;
+            // As many neighbours on each side as make a majority; with three nodes one link is cut.
+            let reach = voters.len() / 4;
             let mut cut = Vec::new();
             for (at, one) in order.iter().enumerate() {
                 for (other_at, other) in order.iter().enumerate().skip(at + 1) {

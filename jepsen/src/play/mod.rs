@@ -196,8 +196,7 @@ async fn phases(
     let ways = Arc::new(ToCluster::new(Arc::clone(&cluster), &wanted.client, folder)?);
     let run = Run::new(Arc::clone(&ways) as _, recorder.clone(), workload, wanted.seed);
     let watch = Watch::new(Arc::clone(&cluster));
-    let (stop_faults, stop_all, stop_watch) =
-        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+    let [stop_faults, stop_work, stop_watch] = [(); 3].map(|()| CancellationToken::new());
     let asked = Arc::clone(&cluster);
     let ask = move || {
         let cluster = Arc::clone(&asked);
@@ -212,11 +211,11 @@ async fn phases(
             stop_faults.cancel();
         };
         let (tally, ()) = tokio::join!(faults, clock);
-        stop_all.cancel();
+        stop_work.cancel();
         tally
     };
     let watching = async {
-        let (tally, ()) = tokio::join!(main_phase, run.work(&stop_all));
+        let (tally, ()) = tokio::join!(main_phase, run.work(&stop_work));
         let healed = match &tally {
             Ok(_) => heal(&cluster, &arena, &run).await,
             Err(_) => Ok(Vec::new()),

@@ -18,7 +18,7 @@ const FULL_TIME_S: f64 = 120.0;
 const OK_EACH: f64 = 100.0;
 const OK_EACH_MIN: f64 = 3.0;
 const UNKNOWN_SHARE_MAX: f64 = 0.05;
-const OPERATIONS_PER_SECOND_MIN: f64 = 30.0;
+const OPERATIONS_PER_SECOND_MIN: f64 = 20.0;
 /// Kinds of faults that count as power cuts.
 const POWER: &str = "power";
 

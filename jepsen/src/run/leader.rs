@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::listener;
 use crate::history::{Entry, EntryType, History, Process, Recorder};
 
 /// The process that writes these lines.
@@ -49,10 +50,12 @@ pub fn leaderless(history: &History) -> Duration {
     Duration::from_nanos(longest)
 }
 
-/// A change of leader ends and renews every listener: changes between may be missing or late, and
-/// are never repeated. `unlisten` stands where the old leader was last known to serve, `listen` is
+/// A listener that was lost with its connection may miss what came after the last event it got: its
+/// end is put there. A change of leader ends and renews every listener: changes between may be
+/// missing or late, and are never repeated. `unlisten` stands where the old leader was last known to serve, `listen` is
 /// acknowledged where the new one is known.
 pub fn with_renewed_listeners(history: &History) -> History {
+    let history = &with_early_ends(history);
     let mut cuts = Vec::new();
     let mut last: Option<(usize, String)> = None;
     for (at, entry) in history.entries.iter().enumerate() {
@@ -65,6 +68,23 @@ pub fn with_renewed_listeners(history: &History) -> History {
         last = Some((at, leader.to_owned()));
     }
     renew(history, &cuts)
+}
+
+fn with_early_ends(history: &History) -> History {
+    let mut moved = history.clone();
+    let lost: Vec<usize> = (0..moved.entries.len())
+        .filter(|at| moved.entries[*at].more.contains_key(listener::LOST))
+        .collect();
+    for at in lost {
+        let entry = moved.entries.remove(at);
+        let of_it = |other: &Entry| other.listener == entry.listener;
+        // Whatever is moved comes from further behind, so the places before stay.
+        let last = moved.entries[..at].iter().rposition(of_it).map_or(at, |last| last + 1);
+        let time = moved.entries[..last].last().map_or(entry.time, |before| before.time);
+        moved.entries.insert(last, Entry { time, ..entry });
+    }
+    moved.number();
+    moved
 }
 
 fn renew(history: &History, cuts: &[(usize, usize)]) -> History {
@@ -93,6 +113,11 @@ fn renew(history: &History, cuts: &[(usize, usize)]) -> History {
         if cuts.iter().any(|(_, until)| *until == at) {
             let open: Vec<_> = still_open(&entries);
             for (f, listener) in open {
+                // One that has ended meanwhile does not listen anew.
+                let there = listening.iter().any(|kept| kept.listener == listener.listener);
+                if f == "listen" && !there {
+                    continue;
+                }
                 let process = number(&listener).unwrap_or_default();
                 entries.push(synthetic(&listener, process, &f, EntryType::Ok, entry.time));
             }

@@ -14,6 +14,9 @@ const AGAIN_PAUSE: Duration = Duration::from_millis(100);
 /// How long events may still be on their way when the workload has ended.
 const DRAIN: Duration = Duration::from_millis(500);
 
+/// Marks the end of a listener that was not ended by us.
+pub(super) const LOST: &str = "lost";
+
 /// Listens until the token ends.
 pub(super) async fn keep(run: Run, number: usize, listens: Listens, stop: CancellationToken) {
     let mut life = 0;
@@ -45,11 +48,15 @@ async fn listen(
         return None;
     };
     run.recorder.add(line(process, EntryType::Ok, "listen", name, &listens.map));
+    let mut lost = false;
     loop {
         tokio::select! {
             event = events.next() => match event {
                 Some(event) => run.recorder.add(happened(process, event, &listens.map)),
-                None => break,
+                None => {
+                    lost = true;
+                    break;
+                }
             },
             () = stop.cancelled() => break,
         }
@@ -58,7 +65,11 @@ async fn listen(
     while let Some(event) = events.next_within(DRAIN).await {
         run.recorder.add(happened(process, event, &listens.map));
     }
-    run.recorder.add(line(process, EntryType::Invoke, "unlisten", name, &listens.map));
+    let mut unlisten = line(process, EntryType::Invoke, "unlisten", name, &listens.map);
+    if lost {
+        unlisten.more.insert(LOST.to_owned(), true.into());
+    }
+    run.recorder.add(unlisten);
     run.recorder.add(line(process, EntryType::Ok, "unlisten", name, &listens.map));
     Some(())
 }

@@ -76,15 +76,20 @@ impl Run {
     /// Lets all workers ask until the token ends.
     pub async fn work(&self, stop: &CancellationToken) {
         let mut tasks = JoinSet::new();
-        let (workers, listeners) = {
-            let workload = self.workload.lock();
-            (workload.workers(), workload.listeners())
-        };
-        for (number, listens) in listeners.into_iter().enumerate() {
-            tasks.spawn(listener::keep(self.clone(), number, listens, stop.clone()));
-        }
+        let workers = self.workload.lock().workers();
         for worker in 0..workers {
             tasks.spawn(worker::work(self.clone(), worker, stop.clone()));
+        }
+        tasks.join_all().await;
+    }
+
+    /// Keeps the workload's listeners until the token ends: longer than the workers ask, since a
+    /// node that was away tells its listeners when it is back.
+    pub async fn listen(&self, stop: &CancellationToken) {
+        let mut tasks = JoinSet::new();
+        let listeners = self.workload.lock().listeners();
+        for (number, listens) in listeners.into_iter().enumerate() {
+            tasks.spawn(listener::keep(self.clone(), number, listens, stop.clone()));
         }
         tasks.join_all().await;
     }

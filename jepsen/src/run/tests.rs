@@ -63,6 +63,36 @@ fn a_change_of_leader_renews_the_listeners_from_the_last_sight_of_the_old_one() 
 }
 
 #[test]
+fn a_listener_that_ends_while_nobody_leads_is_not_there_afterwards() {
+    let with = with_renewed_listeners(&history(&[
+        json!({"process": 1, "type": "invoke", "f": "listen", "listener": "L"}),
+        json!({"process": 1, "type": "ok", "f": "listen", "listener": "L"}),
+        leader(Some("1/a")),
+        json!({"process": 1, "type": "invoke", "f": "unlisten", "listener": "L"}),
+        json!({"process": 1, "type": "ok", "f": "unlisten", "listener": "L"}),
+        leader(Some("2/b")),
+    ]));
+    let listens = with.entries.iter().filter(|entry| entry.f == "listen");
+    assert_eq!(listens.filter(|entry| entry.kind == EntryType::Ok).count(), 1);
+}
+
+#[test]
+fn a_listener_that_was_lost_ends_after_its_last_event() {
+    let with = with_renewed_listeners(&history(&[
+        json!({"process": 1, "type": "invoke", "f": "listen", "listener": "L"}),
+        json!({"process": 1, "type": "ok", "f": "listen", "listener": "L"}),
+        json!({"process": 1, "type": "event", "f": "added", "key": "k", "listener": "L"}),
+        json!({"process": 2, "type": "invoke", "f": "put", "key": "k", "value": 2}),
+        json!({"process": 2, "type": "ok", "f": "put", "key": "k", "value": 2}),
+        json!({"process": 1, "type": "invoke", "f": "unlisten", "listener": "L", "lost": true}),
+        json!({"process": 1, "type": "ok", "f": "unlisten", "listener": "L"}),
+    ]));
+    let order: Vec<&str> = with.entries.iter().map(|entry| entry.f.as_str()).collect();
+    assert_eq!(order, ["listen", "listen", "added", "unlisten", "put", "put", "unlisten"]);
+    assert!(with.entries.is_sorted_by_key(|entry| entry.time));
+}
+
+#[test]
 fn the_same_leader_renews_nothing() {
     let plain = history(&[
         json!({"process": 1, "type": "ok", "f": "listen", "listener": "L"}),

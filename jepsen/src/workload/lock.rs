@@ -11,7 +11,10 @@ use serde_json::{Map, Value, json};
 use super::{Asked, WITHIN, WITHIN_LOCK, Workload};
 use crate::client::{Op, Outcome};
 
+/// Workers that want the same lock.
 const WORKERS: usize = 5;
+/// Locks that are wanted at one time.
+const LOCKS: usize = 3;
 /// Milliseconds that a try waits.
 const TRY_MS: u64 = 500;
 /// Operations before the lock is left for a new one: what no checker can search is of no use.
@@ -21,12 +24,12 @@ const REFUSED_MAX: u32 = 3;
 /// Locks that are taken at the end, when everything is healed.
 const LAST_LOCKS: u64 = 3;
 
-/// Workers that want one lock.
+/// Workers that want a few locks.
 pub(super) struct Lock {
     max_holds: u64,
     dying_holders: bool,
-    number: u64,
-    used: u64,
+    /// How often each of the locks was left for a new one, and how often this one was asked for.
+    locks: [(u64, u64); LOCKS],
     /// What each worker was told that it holds.
     held: Vec<Option<Held>>,
 }
@@ -56,7 +59,8 @@ impl Lock {
     }
 
     fn new(max_holds: u64, dying_holders: bool) -> Self {
-        Self { max_holds, dying_holders, number: 0, used: 0, held: vec![None; WORKERS] }
+        let held = vec![None; LOCKS * WORKERS];
+        Self { max_holds, dying_holders, locks: Default::default(), held }
     }
 
     fn ask(name: &str, f: &str, value: Option<Value>, within: Duration) -> Asked {
@@ -65,13 +69,15 @@ impl Lock {
         Asked { object: name.to_owned(), op, within }
     }
 
-    fn current(&mut self) -> String {
-        if self.used >= LIFE {
-            self.number += 1;
-            self.used = 0;
+    fn current(&mut self, worker: usize) -> String {
+        let lock = worker % LOCKS;
+        let (number, used) = &mut self.locks[lock];
+        if *used >= LIFE {
+            *number += 1;
+            *used = 0;
         }
-        self.used += 1;
-        format!("lock-{}", self.number)
+        *used += 1;
+        format!("lock-{lock}-{number}")
     }
 
     fn try_acquire(name: &str) -> Asked {
@@ -86,13 +92,14 @@ impl Workload for Lock {
     }
 
     fn workers(&self) -> usize {
-        WORKERS
+        LOCKS * WORKERS
     }
 
     fn next(&mut self, worker: usize, random: &mut StdRng) -> Asked {
         if let Some(Held { name, holds, refused }) = self.held[worker].clone() {
-            self.used += 1;
-            let dies = self.dying_holders && random.random_bool(0.1);
+            self.locks[worker % LOCKS].1 += 1;
+            // Each death costs the others the time of a session.
+            let dies = self.dying_holders && random.random_bool(0.05);
             if dies || refused >= REFUSED_MAX {
                 return Self::ask(&name, "die", None, WITHIN);
             }
@@ -106,7 +113,7 @@ impl Workload for Lock {
                 Self::ask(&name, "release", None, WITHIN)
             };
         }
-        let name = self.current();
+        let name = self.current(worker);
         if random.random_bool(0.15) {
             Self::ask(&name, "is-locked", None, WITHIN)
         } else {
