@@ -215,18 +215,14 @@ fn bring_back(part: Part, copy: &Path, data_dir: &Path) -> anyhow::Result<Damage
     ensure!(!kept.exists(), "{} is there: an older damage was not undone", kept.display());
     let [before, after] = [&now, &old].map(|path| head(path));
     let (before, after) = (before?, after?);
+    let offset = before.iter().zip(&after).position(|(one, other)| one != other);
+    let is_same = offset.is_none() && before.len() == after.len();
+    ensure!(!is_same, "{} is no older than {}", old.display(), now.display());
     fs::rename(&now, &kept).with_context(|| format!("cannot move {}", now.display()))?;
     if old.is_dir() {
         keep_copy(&old, &now)?;
     } else {
         fs::copy(&old, &now).with_context(|| format!("cannot copy {}", old.display()))?;
-    }
-    let offset = before.iter().zip(&after).position(|(one, other)| one != other);
-    let same = offset.is_none() && before.len() == after.len();
-    if same {
-        fs_remove(&now)?;
-        fs::rename(&kept, &now)?;
-        bail!("{} is no older than {}", old.display(), now.display());
     }
     let offset = offset.unwrap_or(before.len().min(after.len()));
     let tell = |bytes: &[u8]| told(&bytes[offset.min(bytes.len())..]);
