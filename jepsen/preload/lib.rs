@@ -1,7 +1,7 @@
 //! Preloaded into a process (`LD_PRELOAD`): stands before the C library's functions that flush,
 //! write, and read the wall clock, and does to them what the control block says.
 //!
-//! - The block is the file that `STATEKEEPER_FAULTS` names; without it everything passes through.
+//! - The block is the file that `JEPSEN_FAULTS` names; without it everything passes through.
 //! - The monotonic clock is never touched, nor what the kernel does by its own wall clock: times
 //!   of files, and waits until an instant of the wall clock.
 //! - `sync_file_range` is left alone: a node defines it itself, to call `fdatasync`, and takes a
@@ -31,7 +31,7 @@ static BLOCK: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static AT_START: extern "C" fn() = {
     extern "C" fn at_start() {
         clock::find_real();
-        let Some(path) = std::env::var_os("STATEKEEPER_FAULTS") else { return };
+        let Some(path) = std::env::var_os("JEPSEN_FAULTS") else { return };
         let Ok(path) = CString::new(path.as_bytes()) else { return };
         match map(&path) {
             Some(block) => {

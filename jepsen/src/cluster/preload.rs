@@ -46,7 +46,7 @@ impl Preload {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         vec![
             ("LD_PRELOAD".to_owned(), text(&self.library)),
-            ("STATEKEEPER_FAULTS".to_owned(), text(&self.path)),
+            ("JEPSEN_FAULTS".to_owned(), text(&self.path)),
         ]
     }
 

@@ -3,6 +3,7 @@
 
 mod calls;
 mod clock;
+mod damage;
 mod full;
 mod node;
 mod power;

@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use statekeeper_jepsen::cluster::disk::{FileSystem, PowerCut};
 use tempfile::tempdir;
 
+use crate::node::Node;
 use crate::{BOTH, disk};
 
 const PAGE: usize = 4096;
@@ -98,4 +99,24 @@ fn a_disk_that_somebody_uses_is_waited_for() {
     holder.join().unwrap();
     assert!(fs::read_dir(disk.path()).unwrap().next().is_none(), "no name was flushed");
     assert!(Path::new(&disk.path()).is_dir());
+}
+
+#[test]
+fn a_node_keeps_what_it_acknowledged_before_its_power_was_cut() {
+    for file_system in BOTH {
+        let dir = tempdir().unwrap();
+        let mut disk = disk(dir.path(), file_system);
+        let mut node = Node::start(dir.path(), &disk.path(), vec![]);
+        let mut chance = StdRng::seed_from_u64(3);
+        for round in 0..3 {
+            let keys = round * 40..(round + 1) * 40;
+            keys.for_each(|key| node.put(key).unwrap());
+            disk.cut_power(0.5, &mut chance).unwrap();
+            assert!(node.put(1_000_000).is_err(), "acknowledged without power");
+            node.kill();
+            disk.restore_power().unwrap();
+            node.restart();
+            node.expect(0..(round + 1) * 40);
+        }
+    }
 }

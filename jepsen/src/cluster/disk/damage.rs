@@ -215,18 +215,14 @@ fn bring_back(part: Part, copy: &Path, data_dir: &Path) -> anyhow::Result<Damage
     ensure!(!kept.exists(), "{} is there: an older damage was not undone", kept.display());
     let [before, after] = [&now, &old].map(|path| head(path));
     let (before, after) = (before?, after?);
+    let offset = before.iter().zip(&after).position(|(one, other)| one != other);
+    let is_same = offset.is_none() && before.len() == after.len();
+    ensure!(!is_same, "{} is no older than {}", old.display(), now.display());
     fs::rename(&now, &kept).with_context(|| format!("cannot move {}", now.display()))?;
     if old.is_dir() {
         keep_copy(&old, &now)?;
     } else {
         fs::copy(&old, &now).with_context(|| format!("cannot copy {}", old.display()))?;
-    }
-    let offset = before.iter().zip(&after).position(|(one, other)| one != other);
-    let same = offset.is_none() && before.len() == after.len();
-    if same {
-        fs_remove(&now)?;
-        fs::rename(&kept, &now)?;
-        bail!("{} is no older than {}", old.display(), now.display());
     }
     let offset = offset.unwrap_or(before.len().min(after.len()));
     let tell = |bytes: &[u8]| told(&bytes[offset.min(bytes.len())..]);
@@ -278,4 +274,91 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn told(bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len().min(TOLD_BYTES)].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng as _;
+
+    /// A data directory whose log is mostly zeros, and a copy of it before its last change.
+    fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, old) = (dir.path().join("data"), dir.path().join("old"));
+        fs::create_dir_all(data.join("log/sled")).unwrap();
+        fs::create_dir_all(data.join("snapshots")).unwrap();
+        let mut log = vec![0; 10 * BLOCK_BYTES];
+        log[2 * BLOCK_BYTES..5 * BLOCK_BYTES].fill(1);
+        log[3 * BLOCK_BYTES] = 2;
+        fs::write(data.join("log/sled/db"), &log).unwrap();
+        fs::write(data.join("log/mark"), "0123456789").unwrap();
+        fs::write(data.join("identity"), "the node").unwrap();
+        fs::write(data.join("snapshots/0000000001-5.snapshot"), "first").unwrap();
+        keep_copy(&data, &old).unwrap();
+        fs::write(data.join("snapshots/0000000002-9.snapshot"), "second").unwrap();
+        log[4 * BLOCK_BYTES] = 3;
+        fs::write(data.join("log/sled/db"), &log).unwrap();
+        fs::write(data.join("log/mark"), "0123456799").unwrap();
+        fs::write(data.join("identity"), "the node too").unwrap();
+        (dir, data, old)
+    }
+
+    fn contents(part: Part, data: &Path) -> Vec<u8> {
+        fs::read(part.file(data).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_damage_is_done_is_told_and_is_undone() {
+        let (_dir, data, old) = folders();
+        let kinds = [Kind::BitFlip, Kind::Truncation, Kind::BlockSwap, Kind::OldCopy(old)];
+        for part in [Part::Log, Part::Snapshot, Part::Vote, Part::Identity] {
+            for (kind, seed) in kinds.iter().zip(0..40).cycle().take(40) {
+                let before = contents(part, &data);
+                let corruption = Corruption { kind: kind.clone(), part };
+                let chance = &mut StdRng::seed_from_u64(seed);
+                let damage = corrupt(&corruption, &data, chance).unwrap();
+                let after = contents(part, &data);
+                assert_ne!(before, after, "{corruption:?}");
+                let first = before.iter().zip(&after).position(|(one, other)| one != other);
+                let first = first.unwrap_or(before.len().min(after.len()));
+                if *kind == Kind::BlockSwap {
+                    assert_ne!(damage.before, damage.after, "{damage}");
+                } else {
+                    assert_eq!(damage.offset, first as u64, "{damage}");
+                }
+                let told = usize::try_from(damage.offset).unwrap();
+                assert!(before[told..].starts_with(&damage.before), "{damage}");
+                assert!(after[told..].starts_with(&damage.after), "{damage}");
+                damage.undo().unwrap();
+                assert_eq!(contents(part, &data), before, "{corruption:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn damage_hits_what_is_written() {
+        let (_dir, data, _) = folders();
+        for seed in 0..50 {
+            let chance = &mut StdRng::seed_from_u64(seed);
+            for kind in [Kind::BitFlip, Kind::Truncation, Kind::BlockSwap] {
+                let corruption = Corruption { kind, part: Part::Log };
+                let damage = corrupt(&corruption, &data, chance).unwrap();
+                let block = usize::try_from(damage.offset).unwrap() / BLOCK_BYTES;
+                assert!(block < 5, "{corruption:?}: block {block} and all behind it are zeros");
+                damage.undo().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_or_no_older_is_an_error() {
+        let (_dir, data, _) = folders();
+        let chance = &mut StdRng::seed_from_u64(1);
+        let same = Corruption { kind: Kind::OldCopy(data.clone()), part: Part::Vote };
+        assert!(corrupt(&same, &data, chance).is_err());
+        assert_eq!(contents(Part::Vote, &data), b"0123456799");
+        fs::remove_dir_all(data.join("snapshots")).unwrap();
+        let gone = Corruption { kind: Kind::BitFlip, part: Part::Snapshot };
+        assert!(corrupt(&gone, &data, chance).is_err());
+    }
 }
