@@ -134,6 +134,16 @@ impl RaftNode {
         self.core.log.stats().clone()
     }
 
+    /// Index of the last entry applied here, as new as it can be.
+    pub fn applied_index(&self) -> u64 {
+        self.core.applied.index()
+    }
+
+    /// A hash of the state: equal states have equal hashes. Reads the whole state.
+    pub fn state_digest(&self) -> u64 {
+        self.core.applied.machine().digest()
+    }
+
     /// `storage.disk-free-min` is reached, or the room is back: meanwhile, only what frees
     /// something is proposed here.
     pub fn set_disk_short(&self, short: bool) {
