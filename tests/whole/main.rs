@@ -42,7 +42,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
-#[ignore = "unfinished: a play does not get past its founding yet"]
+#[ignore = "unfinished: no seed has been played to its end yet"]
 fn many_seeds_keep_every_promise() {
     let first = number("STATEKEEPER_WHOLE_FIRST_SEED", 0);
     let seeds = first..first + number("STATEKEEPER_WHOLE_SEEDS", SEEDS);
@@ -51,7 +51,7 @@ fn many_seeds_keep_every_promise() {
 }
 
 #[test]
-#[ignore = "unfinished: a play does not get past its founding yet"]
+#[ignore = "unfinished: no seed has been played to its end yet"]
 fn one_seed() {
     let seed = number("STATEKEEPER_WHOLE_SEED", 1);
     panics::note_all();
@@ -72,7 +72,7 @@ fn one_seed() {
 }
 
 #[test]
-#[ignore = "unfinished: a play does not get past its founding yet"]
+#[ignore = "unfinished: no seed has been played to its end yet"]
 fn one_seed_plays_the_same_again() {
     let seed = number("STATEKEEPER_WHOLE_SEED", 1);
     let (first, second) = (seeds::whole_trace(seed), seeds::whole_trace(seed));

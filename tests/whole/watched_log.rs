@@ -150,6 +150,8 @@ impl LogStore for WatchedLog {
 
     fn save_snapshot_pointer(&self, pointer: Vec<u8>, notice: Notice) {
         self.queue(Change::Pointer(pointer), notice);
+        // Whoever asks waits for the notice, on this one thread.
+        self.shared.work();
     }
 
     fn read(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<EncodedEntry>, StorageError> {
