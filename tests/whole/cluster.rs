@@ -182,6 +182,7 @@ impl Cluster {
 
     /// A node has left the cluster for good.
     pub(crate) fn remove(&mut self, id: u64) {
+        self.watch.count("removals");
         self.end(id, End::Killed, None);
         let node = self.node(id);
         (node.removed, node.restart_at) = (true, None);
@@ -241,13 +242,17 @@ impl Cluster {
         let fault = disk::fault(&self.node(process.node).directory);
         let restart = Some(Duration::from_millis(100 + self.random.below(2_000)));
         match fault {
-            Some(SyncFault::Gone { cut: true }) => self.end(process.node, End::PowerCut, restart),
+            Some(SyncFault::Gone { cut: true }) => {
+                self.watch.count("cuts-at-sync");
+                self.end(process.node, End::PowerCut, restart);
+            }
             gone => {
                 let Some(reason) = running.failed().borrow().clone() else { return };
                 // A sync that failed ends the process; its system goes on, with pages that may be
                 // lost.
                 let excused = matches!(gone, Some(SyncFault::Gone { cut: false }));
                 assert!(excused, "Never Without A Reason: {process:?} gives up: {reason}");
+                self.watch.count("failed-syncs");
                 self.end(process.node, End::PowerCut, restart);
             }
         }

@@ -14,6 +14,7 @@ use crate::cluster::{CLUSTER, Cluster, address};
 use crate::disk::{End, SyncFault};
 use crate::random::Random;
 use crate::trace;
+use crate::watch::Watch;
 
 /// More members than this are not made.
 const MEMBERS_MAX: usize = 5;
@@ -44,7 +45,8 @@ pub(crate) enum Fault {
     Shrink,
 }
 
-const FAULTS: [Fault; 22] = [
+/// Each as often as it stands here.
+pub(crate) const FAULTS: [Fault; 22] = [
     Fault::Kill,
     Fault::Kill,
     Fault::PowerCut,
@@ -103,13 +105,15 @@ impl Faults {
         let at = usize::try_from(self.random.below(FAULTS.len() as u64)).unwrap();
         let fault = FAULTS[at];
         trace::add(format!("fault {fault:?}"));
-        *self.counts.entry(fault).or_default() += 1;
-        self.bring_about(fault, cluster).await;
+        if self.bring_about(fault, cluster).await {
+            *self.counts.entry(fault).or_default() += 1;
+        }
     }
 
-    async fn bring_about(&mut self, fault: Fault, cluster: &mut Cluster) {
+    /// False: it found nothing to take hold of.
+    async fn bring_about(&mut self, fault: Fault, cluster: &mut Cluster) -> bool {
         let live: Vec<u64> = cluster.live.lock().keys().copied().collect();
-        let Some(one) = self.one_of(&live) else { return };
+        let Some(one) = self.one_of(&live) else { return false };
         let restart = Some(Duration::from_millis(50 + self.random.below(3_000)));
         match fault {
             Fault::Kill => cluster.end(one, End::Killed, restart),
@@ -162,9 +166,10 @@ impl Faults {
                 cluster.nodes.iter().for_each(|node| node.speed.set(None));
             }
             Fault::Transfer | Fault::Grow | Fault::Shrink => {
-                self.change_membership(fault, one, cluster).await;
+                return self.change_membership(fault, one, cluster).await;
             }
         }
+        true
     }
 
     fn one_of(&mut self, ids: &[u64]) -> Option<u64> {
@@ -196,10 +201,10 @@ impl Faults {
         live.iter().find_map(leads)
     }
 
-    async fn change_membership(&mut self, fault: Fault, one: u64, cluster: &mut Cluster) {
+    async fn change_membership(&mut self, fault: Fault, one: u64, cluster: &mut Cluster) -> bool {
         let members = cluster.ids();
-        let Some(asked) = cluster.running(one) else { return };
-        let Some(other) = self.one_of(&members) else { return };
+        let Some(asked) = cluster.running(one) else { return false };
+        let Some(other) = self.one_of(&members) else { return false };
         match fault {
             Fault::Transfer => {
                 self.change(asked, MembershipChange::TransferLeader { to: NodeId(other) }, None);
@@ -212,11 +217,13 @@ impl Faults {
                 let new = cluster.add().await;
                 let addresses = members.iter().map(|id| address(*id)).collect();
                 if let Some(node) = cluster.running(new) {
-                    self.changes.spawn(join(node, NodeId(new), addresses));
+                    let watch = cluster.watch.clone();
+                    self.changes.spawn(join(node, NodeId(new), addresses, watch));
                 }
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     fn change(&mut self, asked: Arc<RaftNode>, change: MembershipChange, removed: Option<u64>) {
@@ -229,7 +236,12 @@ impl Faults {
 }
 
 /// A new node becomes a learner and then a voter, as far as it gets.
-async fn join(node: Arc<RaftNode>, id: NodeId, addresses: Vec<String>) -> Option<u64> {
+async fn join(
+    node: Arc<RaftNode>,
+    id: NodeId,
+    addresses: Vec<String>,
+    watch: Watch,
+) -> Option<u64> {
     let joined = timeout(CHANGE_PATIENCE, node.join(CLUSTER, addresses)).await;
     trace::add(format!("node {id} joins: {joined:?}"));
     for _ in 0..10 {
@@ -237,6 +249,7 @@ async fn join(node: Arc<RaftNode>, id: NodeId, addresses: Vec<String>) -> Option
         let promoted = timeout(CHANGE_PATIENCE, promote).await;
         trace::add(format!("node {id} becomes a voter: {promoted:?}"));
         if matches!(promoted, Ok(Ok(()))) {
+            watch.count("joins");
             break;
         }
         sleep(PROMOTE_PAUSE).await;

@@ -1,6 +1,6 @@
 //! One play: a cluster, its clients, faults, then healing, and a full read at every node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use statekeeper::consensus::Consensus;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::clients::{Client, Oracle};
 use crate::cluster::Cluster;
-use crate::faults::{Fault, Faults};
+use crate::faults::{FAULTS, Fault, Faults};
 use crate::random::Random;
 use crate::{panics, surroundings, trace};
 
@@ -122,4 +122,23 @@ fn counts(cluster: &Cluster, oracle: &Oracle, faults: &Faults) -> BTreeMap<Strin
     counts.insert("entries".to_owned(), cluster.watch.committed_index());
     counts.extend(cluster.watch.counts());
     counts
+}
+
+/// What a run of many seeds must have counted, or it has tested less than it says.
+pub(crate) fn must_happen() -> BTreeSet<String> {
+    let faults = FAULTS.iter().map(|fault| format!("{fault:?}"));
+    let others = [
+        "answers",
+        "unknown",
+        "entries",
+        "truncations",
+        "purges",
+        "votes",
+        "snapshots",
+        "cuts-at-sync",
+        "failed-syncs",
+        "joins",
+        "removals",
+    ];
+    faults.chain(others.map(str::to_owned)).collect()
 }

@@ -22,6 +22,14 @@ pub(crate) fn line(seed: u64, report: &Report) -> String {
     format!("{PLAYED}{seed} {fingerprint:016x} {lines} {}", counts.join(" "))
 }
 
+/// The line that says how a seed is played again.
+pub(crate) fn replay(seed: u64) -> String {
+    format!(
+        "replay: STATEKEEPER_WHOLE_SEED={seed} cargo test --test whole one_seed -- --exact \
+         --nocapture"
+    )
+}
+
 fn play(seed: u64, trace: Option<&std::path::Path>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["one_seed", "--exact", "--nocapture"]);
@@ -56,7 +64,8 @@ pub(crate) fn play_all(seeds: Range<u64>, twice_one_in: u64) -> BTreeMap<String,
             match played(seed) {
                 Ok(line) => {
                     if seed % twice_one_in == 0 && played(seed).as_ref() != Ok(&line) {
-                        broken.lock().push(format!("seed {seed} plays otherwise the second time"));
+                        let otherwise = format!("seed {seed} plays otherwise the second time");
+                        broken.lock().push(format!("{otherwise}\n{}", replay(seed)));
                     }
                     add(&mut sums.lock(), &line);
                 }

@@ -49,15 +49,23 @@ pub(crate) fn add(line: String) {
 pub(crate) fn end() -> (u64, u64) {
     let mut trace = TRACE.lock();
     let trace = trace.as_mut().unwrap();
-    if let Some(whole) = &mut trace.whole {
-        whole.flush().unwrap();
-    }
+    trace.flush();
     (trace.fingerprint, trace.lines)
 }
 
-/// The newest lines.
+/// The newest lines, of a play that broke off; the file is complete after it.
 pub(crate) fn tail() -> Vec<String> {
-    TRACE.lock().iter().flat_map(|trace| trace.tail.iter().cloned()).collect()
+    let mut trace = TRACE.lock();
+    trace.iter_mut().for_each(Trace::flush);
+    trace.iter().flat_map(|trace| trace.tail.iter().cloned()).collect()
+}
+
+impl Trace {
+    fn flush(&mut self) {
+        if let Some(whole) = &mut self.whole {
+            whole.flush().unwrap();
+        }
+    }
 }
 
 /// FNV-1a over a line.

@@ -128,6 +128,10 @@ fn vote(bytes: &[u8]) -> Vote {
     Vote { leader: Leader { term, node }, committed }
 }
 
+fn count(counts: &mut BTreeMap<String, u64>, name: &'static str) {
+    *counts.entry(name.to_owned()).or_default() += 1;
+}
+
 impl Watch {
     /// A node starts with what its disk holds.
     pub(crate) fn recovered(&self, process: Process, log: &FileLog) {
@@ -167,7 +171,7 @@ impl Watch {
             return;
         }
         if let Some(name) = change.name() {
-            *counts.entry(name.to_owned()).or_default() += 1;
+            count(counts, name);
         }
         let log = &mut running.log;
         match change {
@@ -261,7 +265,12 @@ impl Watch {
         }
     }
 
-    /// How often the rarer changes happened.
+    /// Something happened that each run must see.
+    pub(crate) fn count(&self, name: &'static str) {
+        count(&mut self.0.lock().counts, name);
+    }
+
+    /// How often the rarer things happened.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         self.0.lock().counts.clone()
     }
