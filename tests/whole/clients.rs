@@ -28,6 +28,8 @@ use crate::trace;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The map of the registers.
 const REGISTERS: &str = "registers";
+/// A number is written with so many digits, that a log soon is long enough to be compacted.
+const VALUE_DIGITS: usize = 1500;
 /// The map of the records that are made once.
 const ONCE: &str = "once";
 /// What stands before a text in a stored value: hash and type.
@@ -243,7 +245,8 @@ impl Client {
             register.asked += 1;
             register.asked
         };
-        let told = self.call(process, node, put(REGISTERS, key, &value.to_string(), PutMode::Set));
+        let text = format!("{value:0VALUE_DIGITS$}");
+        let told = self.call(process, node, put(REGISTERS, key, &text, PutMode::Set));
         let told = told.await;
         let mut known = self.oracle.0.lock();
         let known = &mut *known;

@@ -25,8 +25,8 @@ use crate::watched_log::{DiskSpeed, WatchedLog};
 pub(crate) const CLUSTER: ClusterId = ClusterId(0xC1);
 /// A healthy cluster is founded within this.
 const FOUNDING: Duration = Duration::from_secs(20);
-/// A log of so many bytes is compacted: a few hundred entries.
-const SNAPSHOT_LOG_BYTES: u64 = 16 * 1024;
+/// A log of so many bytes is compacted: a hundred entries. A node counts them by 64 KiB.
+const SNAPSHOT_LOG_BYTES: u64 = 96 * 1024;
 
 /// The processes that run, by node.
 pub(crate) type Live = Arc<Mutex<BTreeMap<u64, (Process, Arc<RaftNode>)>>>;
