@@ -8,7 +8,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use openraft::storage::RaftLogStorage;
 use statekeeper_machine::{ClusterView, MemberUuid, NodeDescription};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,15 +34,15 @@ use super::reporter::Reporter;
 use super::roster::Roster;
 use super::route::{self, Route, RouteWatch};
 use super::rpc::RpcServer;
+use super::runtime::blocking;
 use super::settings::RaftSettings;
 use super::state_machine::StateMachine;
 use super::status::StatusKeeper;
 use super::submitter::Submitter;
+use super::transport::{Dialer, Listener};
 use super::type_config::{Leadership, RaftGroup};
 use crate::consensus::Status;
-use crate::storage::{
-    DataDir, LogStoreAdapter, SledLog, SnapshotStore, StorageError, StorageStats,
-};
+use crate::storage::{DataDir, LogStore, LogStoreAdapter, SnapshotStore, StorageError};
 
 /// Everything that the parts of a running node share.
 pub(crate) struct Core {
@@ -58,8 +57,9 @@ pub(crate) struct Core {
     pub(crate) membership: Arc<MembershipKeeper>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) links: Arc<Links>,
+    pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) routes: RouteWatch,
-    pub(crate) log: Arc<SledLog>,
+    pub(crate) log: Arc<dyn LogStore>,
     pub(crate) snapshots: Arc<SnapshotStore>,
     pub(crate) clock_file: ClockFile,
     pub(crate) failure: Arc<Failure>,
@@ -89,7 +89,7 @@ pub(crate) struct Watches {
 
 /// What is durable, opened.
 struct Opened {
-    log: Arc<SledLog>,
+    log: Arc<dyn LogStore>,
     adapter: Log,
     snapshots: Arc<SnapshotStore>,
 }
@@ -99,15 +99,17 @@ pub(crate) async fn build(
     settings: RaftSettings,
     data_dir: Arc<DataDir>,
     description: NodeDescription,
+    dialer: Arc<dyn Dialer>,
+    open_log: impl FnOnce(&DataDir) -> Result<Arc<dyn LogStore>, StorageError> + Send + 'static,
 ) -> Result<(Core, Ends), RaftError> {
     let config = Arc::new(settings.openraft_config()?);
-    let Opened { log, mut adapter, snapshots } = open(data_dir.clone()).await?;
+    let Opened { log, mut adapter, snapshots } = open(data_dir.clone(), open_log).await?;
     let identity = Arc::new(Identity::new(data_dir.clone(), adapter.clone()));
     let counters = Arc::new(RaftCounters::default());
     let applied = AppliedState::new(identity.node, identity.start, counters.clone());
     let applied = Arc::new(applied);
     let roster = Arc::new(Roster::default());
-    let links = Arc::new(Links::new(identity.clone(), roster.clone(), counters));
+    let links = Arc::new(Links::new(identity.clone(), roster.clone(), counters, dialer.clone()));
     let (me, append_patience) = (identity.node, settings.election_timeout);
     let network = Network { me, links: links.clone(), append_patience };
     let recovered_upto = identity.last_log_id().await.map(|id| id.index);
@@ -143,6 +145,7 @@ pub(crate) async fn build(
         applied,
         roster,
         links,
+        dialer,
         routes,
         log,
         snapshots,
@@ -155,21 +158,24 @@ pub(crate) async fn build(
 }
 
 /// Blocks on the disk, on a thread for that.
-async fn open(data_dir: Arc<DataDir>) -> Result<Opened, RaftError> {
+async fn open(
+    data_dir: Arc<DataDir>,
+    open_log: impl FnOnce(&DataDir) -> Result<Arc<dyn LogStore>, StorageError> + Send + 'static,
+) -> Result<Opened, RaftError> {
     let path = data_dir.path().to_owned();
     let open = move || -> Result<Opened, StorageError> {
-        let log = Arc::new(data_dir.open_log(Arc::new(StorageStats::default()))?);
+        let log = open_log(&data_dir)?;
         let snapshots = Arc::new(data_dir.open_snapshots(log.clone())?);
         let adapter = LogStoreAdapter::open(log.clone())?;
         Ok(Opened { log, adapter, snapshots })
     };
-    let opened = tokio::task::spawn_blocking(open).await;
+    let opened = blocking(open).await;
     Ok(opened.map_err(|_| StorageError::Stopped { path })??)
 }
 
 impl Core {
     /// Starts all tasks, then Raft.
-    pub(crate) fn spawn(&self, ends: Ends, listener: TcpListener) -> Watches {
+    pub(crate) fn spawn(&self, ends: Ends, listener: Box<dyn Listener>) -> Watches {
         let Ends { reports, office, route } = ends;
         let stop = || self.stop.clone();
         let follow = route::follow(self.raft.clone(), office.subscribe(), route, stop());

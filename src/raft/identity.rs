@@ -10,11 +10,12 @@ use statekeeper_machine::{ClusterId, NodeId};
 use uuid::Uuid;
 
 use super::message::{Hello, MAGIC, Purpose, VERSION, Welcome};
+use super::runtime::blocking;
 use super::type_config::{LogId, RaftTypes};
-use crate::storage::{DataDir, LogStoreAdapter, SledLog, StorageError};
+use crate::storage::{DataDir, LogStore, LogStoreAdapter, StorageError};
 
 /// The log as openraft and the identity see it.
-pub(crate) type Log = LogStoreAdapter<RaftTypes, SledLog>;
+pub(crate) type Log = LogStoreAdapter<RaftTypes, dyn LogStore>;
 
 /// This node, its cluster and its log.
 pub(crate) struct Identity {
@@ -49,7 +50,7 @@ impl Identity {
         let data_dir = self.data_dir.clone();
         let write = move || data_dir.set_cluster(Uuid::from_u128(cluster.0));
         let stopped = || StorageError::Stopped { path: self.data_dir.path().to_owned() };
-        tokio::task::spawn_blocking(write).await.map_err(|_| stopped())??;
+        blocking(write).await.map_err(|_| stopped())??;
         *self.cluster.write() = Some(cluster);
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::link::{Link, LinkError};
 use super::message::{
     HelloRefusal, JoinAnswer, JoinRequest, LeaderHint, Purpose, Request, Response,
 };
+use super::transport::Dialer;
 use crate::consensus::{MembershipChange, MembershipError};
 
 /// Between two rounds over all addresses.
@@ -48,6 +49,7 @@ pub(crate) async fn answer(handler: &Arc<Handler>, peer: NodeId, request: JoinRe
 /// Asks until this node is in the membership, or is refused for good, or the token ends.
 pub(crate) async fn ask(
     identity: &Identity,
+    dialer: &dyn Dialer,
     own_address: Name,
     addresses: Vec<String>,
     stop: &CancellationToken,
@@ -59,7 +61,7 @@ pub(crate) async fn ask(
                 () = stop.cancelled() => {
                     return Err(RaftError::Stopped { reason: "stopped".into() });
                 }
-                asked = ask_one(identity, address, &request) => asked,
+                asked = ask_one(identity, dialer, address, &request) => asked,
             };
             match asked {
                 Ok(JoinAnswer::Joined) => return Ok(()),
@@ -93,13 +95,14 @@ fn is_final(refusal: &HelloRefusal) -> bool {
 /// Asks one node, and the leader that it names.
 async fn ask_one(
     identity: &Identity,
+    dialer: &dyn Dialer,
     address: &str,
     request: &JoinRequest,
 ) -> Result<JoinAnswer, LinkError> {
-    match ask_at(identity, address, request).await? {
+    match ask_at(identity, dialer, address, request).await? {
         Response::Join(answer) => Ok(answer),
         Response::NotLeader(LeaderHint { raft_address: Some(leader), .. }) => {
-            match ask_at(identity, &leader, request).await? {
+            match ask_at(identity, dialer, &leader, request).await? {
                 Response::Join(answer) => Ok(answer),
                 _ => Ok(JoinAnswer::Later("no leader answers".to_owned())),
             }
@@ -110,10 +113,11 @@ async fn ask_one(
 
 async fn ask_at(
     identity: &Identity,
+    dialer: &dyn Dialer,
     address: &str,
     request: &JoinRequest,
 ) -> Result<Response, LinkError> {
     let hello = identity.hello(None, Purpose::Control).await.ok_or(LinkError::NoCluster)?;
-    let link = Link::connect(address, hello, ANSWER_TIMEOUT).await?;
+    let link = Link::connect(dialer, address, hello, ANSWER_TIMEOUT).await?;
     link.call(Request::Join(request.clone()), ANSWER_TIMEOUT).await
 }

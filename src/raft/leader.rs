@@ -49,6 +49,9 @@ struct Acts {
     moving: bool,
 }
 
+/// A leadership is over, and this node may lead again.
+struct NextMayCome;
+
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Duty(DutyId),
@@ -65,16 +68,14 @@ impl LeaderLoop {
                 leadership = self.next_leadership() => leadership,
             };
             let Some(leadership) = leadership else { return };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.ended(leadership) => {}
-                () = self.lead(leadership, &mut duties) => {}
-            }
+            let next = tokio::select! {
+                () = stop.cancelled() => None,
+                next = self.ended(leadership) => next,
+                () = self.lead(leadership, &mut duties) => None,
+            };
             self.office.send_replace(None);
             duties.leave_office();
-            if stop.is_cancelled() {
-                return;
-            }
+            let Some(NextMayCome) = next else { return };
         }
     }
 
@@ -95,23 +96,24 @@ impl LeaderLoop {
         }
     }
 
-    fn ended(&self, leadership: Leadership) -> impl Future<Output = ()> + use<> {
+    /// Waits until a leadership is over. `None`: Raft is, and its last word, that this node leads,
+    /// is heard for ever.
+    fn ended(&self, leadership: Leadership) -> impl Future<Output = Option<NextMayCome>> + use<> {
         let mut metrics = self.raft.server_metrics();
         async move {
             loop {
                 {
                     let now = metrics.borrow_and_update();
                     if !now.state.is_leader() || *now.vote.leader_id() != leadership {
-                        return;
+                        return Some(NextMayCome);
                     }
                 }
-                if metrics.changed().await.is_err() {
-                    return;
-                }
+                metrics.changed().await.ok()?;
             }
         }
     }
 
+    /// Leads; returns when nobody can report any more.
     async fn lead(&mut self, leadership: Leadership, duties: &mut Duties) {
         self.take_office().await;
         tracing::info!(term = leadership.term, "this node leads");

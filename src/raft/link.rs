@@ -10,8 +10,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -20,9 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::frame::{self, FrameError, FrameReader};
 use super::limits;
 use super::message::{Hello, HelloAnswer, HelloRefusal, Numbered, Request, Response, Welcome};
-
-/// A keep-alive finds peers that vanished without a word on a line where nothing is sent.
-const KEEPALIVE: Duration = Duration::from_secs(20);
+use super::transport::{Dialer, Line, ReadHalf, WriteHalf};
 
 /// Why a request has no answer.
 #[derive(Debug, Error)]
@@ -103,18 +99,17 @@ impl Reply {
 impl Link {
     /// Connects and says hello.
     pub(crate) async fn connect(
+        dialer: &dyn Dialer,
         address: &str,
         hello: Hello,
         within: Duration,
     ) -> Result<Self, LinkError> {
-        timeout(within, Self::open(address, hello)).await.unwrap_or(Err(LinkError::Timeout))
+        timeout(within, Self::open(dialer, address, hello)).await.unwrap_or(Err(LinkError::Timeout))
     }
 
-    async fn open(address: &str, hello: Hello) -> Result<Self, LinkError> {
+    async fn open(dialer: &dyn Dialer, address: &str, hello: Hello) -> Result<Self, LinkError> {
         let failed = |source| LinkError::Connect { address: address.to_owned(), source };
-        let stream = TcpStream::connect(address).await.map_err(failed)?;
-        prepare(&stream).map_err(failed)?;
-        let (read, write) = stream.into_split();
+        let Line { read, write, .. } = dialer.connect(address).await.map_err(failed)?;
         let mut reader = FrameReader::new(read, limits::HELLO_BYTES_MAX);
         let mut writer = BufWriter::new(write);
         let frame = frame::encode(&hello).ok_or(LinkError::TooLarge)?;
@@ -184,15 +179,8 @@ impl Drop for Link {
     }
 }
 
-/// Small frames leave at once, and a dead peer is found on an idle line.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
 async fn write_frames(
-    mut writer: BufWriter<OwnedWriteHalf>,
+    mut writer: BufWriter<WriteHalf>,
     mut queue: mpsc::Receiver<Vec<u8>>,
     open: Open,
     closed: CancellationToken,
@@ -216,11 +204,7 @@ async fn write_frames(
     open.lock().clear();
 }
 
-async fn read_responses(
-    mut reader: FrameReader<OwnedReadHalf>,
-    open: Open,
-    closed: CancellationToken,
-) {
+async fn read_responses(mut reader: FrameReader<ReadHalf>, open: Open, closed: CancellationToken) {
     let read = async {
         while let Some(response) = reader.next::<Numbered<Response>>().await? {
             // Nobody waits any more for an answer that was given up.

@@ -16,6 +16,7 @@ use super::limits;
 use super::link::{Link, LinkError};
 use super::message::{HelloRefusal, Purpose};
 use super::roster::Roster;
+use super::transport::Dialer;
 
 /// How often the same complaint about a peer is worth a line.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
@@ -25,6 +26,7 @@ pub(crate) struct Links {
     identity: Arc<Identity>,
     roster: Arc<Roster>,
     counters: Arc<RaftCounters>,
+    dialer: Arc<dyn Dialer>,
     state: Mutex<State>,
 }
 
@@ -46,8 +48,9 @@ impl Links {
         identity: Arc<Identity>,
         roster: Arc<Roster>,
         counters: Arc<RaftCounters>,
+        dialer: Arc<dyn Dialer>,
     ) -> Self {
-        Self { identity, roster, counters, state: Mutex::default() }
+        Self { identity, roster, counters, dialer, state: Mutex::default() }
     }
 
     /// The connection to a node, made now if there is none.
@@ -62,7 +65,7 @@ impl Links {
             return Ok(link);
         }
         let hello = self.identity.hello(Some(node), purpose).await.ok_or(LinkError::NoCluster)?;
-        let result = Link::connect(address, hello, within).await;
+        let result = Link::connect(&*self.dialer, address, hello, within).await;
         let result = result.and_then(|link| self.check(node, address, link));
         let mut state = self.state.lock();
         let address = address.to_owned();

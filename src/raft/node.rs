@@ -14,9 +14,11 @@ use super::error::RaftError;
 use super::founding;
 use super::joining;
 use super::read_index::ReadIndex;
+use super::runtime::blocking;
 use super::settings::{Founding, RaftSettings};
+use super::transport::{Dialer, Listener, Tcp};
 use crate::consensus::Status;
-use crate::storage::{DataDir, LogStore, StorageStats};
+use crate::storage::{DataDir, LogStore, StorageError, StorageStats};
 
 /// How often both clocks are looked at for the next start.
 const CLOCK_FILE_INTERVAL: Duration = Duration::from_secs(30);
@@ -46,7 +48,26 @@ impl RaftNode {
         description: NodeDescription,
         listener: TcpListener,
     ) -> Result<Arc<Self>, RaftError> {
-        let (core, ends) = assembly::build(settings, data_dir, description).await?;
+        let open_log = |data_dir: &DataDir| -> Result<Arc<dyn LogStore>, StorageError> {
+            Ok(Arc::new(data_dir.open_log(Arc::new(StorageStats::default()))?))
+        };
+        let network: (Arc<dyn Dialer>, Box<dyn Listener>) = (Arc::new(Tcp), Box::new(listener));
+        Self::start_over(settings, data_dir, description, network, open_log).await
+    }
+
+    /// As `start`, over a network and a log of one's own. A simulation has both.
+    ///
+    /// # Errors
+    /// When the directory or the log cannot be used or openraft does not start.
+    pub async fn start_over(
+        settings: RaftSettings,
+        data_dir: Arc<DataDir>,
+        description: NodeDescription,
+        (dialer, listener): (Arc<dyn Dialer>, Box<dyn Listener>),
+        open_log: impl FnOnce(&DataDir) -> Result<Arc<dyn LogStore>, StorageError> + Send + 'static,
+    ) -> Result<Arc<Self>, RaftError> {
+        let (core, ends) =
+            assembly::build(settings, data_dir, description, dialer, open_log).await?;
         let Watches { status, view, reads } = core.spawn(ends, listener);
         let core = Arc::new(core);
         let stopped = AtomicBool::new(false);
@@ -93,7 +114,8 @@ impl RaftNode {
     ) -> Result<(), RaftError> {
         self.accept_cluster(cluster_id).await?;
         let own_address = self.core.presence.description().raft_address.clone();
-        joining::ask(&self.core.identity, own_address, raft_addresses, &self.core.stopping).await
+        let (core, dialer) = (&self.core, &*self.core.dialer);
+        joining::ask(&core.identity, dialer, own_address, raft_addresses, &core.stopping).await
     }
 
     /// Fires with the reason when this node must not go on: storage or Raft failed. The process is
@@ -110,6 +132,16 @@ impl RaftNode {
     /// Counters of the log and the snapshots.
     pub fn storage_stats(&self) -> Arc<StorageStats> {
         self.core.log.stats().clone()
+    }
+
+    /// Index of the last entry applied here, as new as it can be.
+    pub fn applied_index(&self) -> u64 {
+        self.core.applied.index()
+    }
+
+    /// A hash of the state: equal states have equal hashes. Reads the whole state.
+    pub fn state_digest(&self) -> u64 {
+        self.core.applied.machine().digest()
     }
 
     /// `storage.disk-free-min` is reached, or the room is back: meanwhile, only what frees
@@ -149,7 +181,7 @@ impl RaftNode {
         self.write_clock().await;
         self.halt().await;
         let log = self.core.log.clone();
-        match tokio::task::spawn_blocking(move || log.close()).await {
+        match blocking(move || log.close()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the log did not close cleanly"),
             Err(error) => tracing::error!(%error, "the log did not close cleanly"),
@@ -211,7 +243,7 @@ async fn write_clock(core: &Arc<Core>) {
         return;
     }
     let (file, now) = (core.clock_file.clone(), core.applied.clock.now());
-    match tokio::task::spawn_blocking(move || file.write(now)).await {
+    match blocking(move || file.write(now)).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the clocks could not be noted"),
     }

@@ -116,7 +116,11 @@ impl Proposing {
             let refusal = match result {
                 Some(Ok(Ok(_))) => continue,
                 Some(Ok(Err(error))) => refusal(&error),
-                Some(Err(_)) | None => Refusal::Unknown,
+                Some(Err(_)) | None => {
+                    // Raft has ended. Its stream of results is not to be asked again.
+                    results = None;
+                    Refusal::Unknown
+                }
             };
             refused.push(Refused { sequence, refusal });
         }

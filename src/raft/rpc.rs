@@ -10,8 +10,6 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use statekeeper_machine::NodeId;
 use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -21,11 +19,11 @@ use super::frame::{self, FrameError, FrameReader};
 use super::handler::{Handler, Session};
 use super::identity::Identity;
 use super::limits;
-use super::link::prepare;
 use super::message::{
     Hello, HelloAnswer, HelloRefusal, MAGIC, Numbered, Request, Response, VERSION,
 };
 use super::roster::Roster;
+use super::transport::{Line, Listener, ReadHalf, WriteHalf};
 
 /// What a connection needs of its node.
 pub(crate) struct RpcServer {
@@ -38,7 +36,11 @@ type Answers = FuturesUnordered<BoxFuture<'static, (u64, Response)>>;
 
 impl RpcServer {
     /// Takes connections until the token ends; the connections end with it.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        mut listener: Box<dyn Listener>,
+        stop: CancellationToken,
+    ) {
         let room = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
@@ -48,15 +50,15 @@ impl RpcServer {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => {
+                Ok(Line { read, write, peer: address }) => {
                     let Ok(place) = room.clone().try_acquire_owned() else {
-                        tracing::warn!(%address, "too many connections on the raft port");
+                        tracing::warn!(address, "too many connections on the raft port");
                         continue;
                     };
                     let server = self.clone();
                     connections.spawn(async move {
-                        if let Err(error) = server.connection(stream).await {
-                            tracing::debug!(%address, %error, "a connection of a peer broke");
+                        if let Err(error) = server.connection(read, write).await {
+                            tracing::debug!(address, %error, "a connection of a peer broke");
                         }
                         drop(place);
                     });
@@ -72,9 +74,7 @@ impl RpcServer {
         connections.shutdown().await;
     }
 
-    async fn connection(&self, stream: TcpStream) -> Result<(), FrameError> {
-        prepare(&stream)?;
-        let (read, write) = stream.into_split();
+    async fn connection(&self, read: ReadHalf, write: WriteHalf) -> Result<(), FrameError> {
         let mut reader = FrameReader::new(read, limits::HELLO_BYTES_MAX);
         let mut writer = BufWriter::new(write);
         let hello = match timeout(limits::HELLO_TIMEOUT, reader.next::<Hello>()).await {
@@ -100,8 +100,8 @@ impl RpcServer {
     async fn requests(
         &self,
         mut session: Session,
-        mut reader: FrameReader<OwnedReadHalf>,
-        mut writer: BufWriter<OwnedWriteHalf>,
+        mut reader: FrameReader<ReadHalf>,
+        mut writer: BufWriter<WriteHalf>,
     ) -> Result<(), FrameError> {
         let mut answers = Answers::new();
         loop {
@@ -150,7 +150,7 @@ impl RpcServer {
 }
 
 async fn write_frame<T: serde::Serialize>(
-    writer: &mut BufWriter<OwnedWriteHalf>,
+    writer: &mut BufWriter<WriteHalf>,
     value: &T,
 ) -> Result<(), FrameError> {
     let frame = frame::encode(value)

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::message::{Response, SnapshotBegin};
+use super::runtime;
 use super::type_config::{RaftGroup, Snapshot};
 use crate::storage::{SnapshotReceiver, SnapshotStore, StorageError};
 
@@ -92,7 +93,7 @@ fn nothing() -> Response {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, String> {
-    match tokio::task::spawn_blocking(work).await {
+    match runtime::blocking(work).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     }

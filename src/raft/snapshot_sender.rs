@@ -11,6 +11,7 @@ use super::link::{Link, LinkError};
 use super::links::Links;
 use super::message::{Purpose, Request, Response, SnapshotBegin};
 use super::pace::Pace;
+use super::runtime::blocking;
 use super::type_config::{RaftTypes, Snapshot, Vote};
 
 /// How long the installation may take on top of a call's deadline: so many bytes a second are read,
@@ -48,7 +49,7 @@ pub(crate) async fn send(
     while offset < bytes {
         let reader = chunks.clone();
         let read = move || reader.read(offset, SNAPSHOT_CHUNK_BYTES);
-        let chunk = tokio::task::spawn_blocking(read).await.map_err(|_| LinkError::Lost)?;
+        let chunk = blocking(read).await.map_err(|_| LinkError::Lost)?;
         let chunk = chunk.map_err(|_| LinkError::Lost)?;
         let length = chunk.len();
         let request = Request::SnapshotChunk { offset, bytes: chunk.into() };

@@ -15,11 +15,12 @@ use statekeeper_machine::{Answer, Frozen, Machine, Query};
 use super::applied::{AppliedState, EntryOrigin};
 use super::counters::RaftCounters;
 use super::pace::Pace;
+use super::runtime::blocking;
 use super::type_config::{
     Entry, LogId, RaftTypes, Snapshot, SnapshotMeta, Stamped, StoredMembership, Vote,
 };
 use crate::storage::{
-    LogStoreReader, SledLog, SnapshotFile, SnapshotHeader, SnapshotStore, StorageError,
+    LogStore, LogStoreReader, SnapshotFile, SnapshotHeader, SnapshotStore, StorageError,
 };
 
 /// Applies committed entries and makes and takes snapshots.
@@ -27,7 +28,7 @@ pub(crate) struct StateMachine {
     applied: Arc<AppliedState>,
     snapshots: Arc<SnapshotStore>,
     /// Knows the newest vote.
-    log: LogStoreReader<RaftTypes, SledLog>,
+    log: LogStoreReader<RaftTypes, dyn LogStore>,
     last_applied: Option<LogId>,
     membership: StoredMembership,
     /// Entries up to here were in the log when the process started.
@@ -40,7 +41,7 @@ impl StateMachine {
     pub(crate) fn new(
         applied: Arc<AppliedState>,
         snapshots: Arc<SnapshotStore>,
-        log: LogStoreReader<RaftTypes, SledLog>,
+        log: LogStoreReader<RaftTypes, dyn LogStore>,
         recovered_upto: Option<u64>,
         slow_apply: Duration,
     ) -> Self {
@@ -138,7 +139,7 @@ impl RaftStateMachine<RaftTypes> for StateMachine {
             }
             Ok((machine, known))
         };
-        let restored = tokio::task::spawn_blocking(restore).await.map_err(io::Error::other)?;
+        let restored = blocking(restore).await?;
         let (machine, known) = restored?;
         let index = meta.last_log_id.map_or(0, |log_id| log_id.index);
         self.last_applied = meta.last_log_id;
@@ -174,7 +175,7 @@ impl RaftSnapshotBuilder<RaftTypes> for SnapshotBuild {
         let header = SnapshotHeader { last_index, records: self.records, meta: encoded };
         let snapshots = self.snapshots.clone();
         let write = move || write_snapshot(&snapshots, header, frozen);
-        let file = tokio::task::spawn_blocking(write).await.map_err(io::Error::other)??;
+        let file = blocking(write).await??;
         RaftCounters::add(&self.counters.snapshots_built, 1);
         tracing::info!(last_index, bytes = file.bytes(), "snapshot built");
         Ok(Snapshot { meta: self.meta.clone(), snapshot: file })

@@ -6,13 +6,14 @@ use openraft::alias::{EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMember
 use serde::{Deserialize, Serialize};
 use statekeeper_machine::{LogEntry, Name, Reply};
 
+use super::runtime::NodeRuntime;
 use super::state_machine::StateMachine;
 use crate::storage::SnapshotFile;
 
 openraft::declare_raft_types!(
     /// Log entries, answers and peers of this cluster. The leader id stays openraft's "advanced"
     /// one: two leaders of one term are ordered, not illegal.
-    pub(crate) RaftTypes: D = Stamped, R = Option<Reply>, Node = Peer
+    pub(crate) RaftTypes: D = Stamped, R = Option<Reply>, Node = Peer, AsyncRuntime = NodeRuntime
 );
 
 /// A handle of the running group.

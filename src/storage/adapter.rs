@@ -28,16 +28,16 @@ use super::log_store::{EncodedEntry, LogStore, Notice, PurgeMark};
 const PERMIT_BYTES: usize = 1024;
 
 /// openraft's log storage over a `LogStore`. Clones share one log.
-pub struct LogStoreAdapter<C: RaftTypeConfig, L: LogStore> {
+pub struct LogStoreAdapter<C: RaftTypeConfig, L: LogStore + ?Sized> {
     shared: Arc<Shared<C, L>>,
 }
 
 /// openraft's log reader over a `LogStore`.
-pub struct LogStoreReader<C: RaftTypeConfig, L: LogStore> {
+pub struct LogStoreReader<C: RaftTypeConfig, L: LogStore + ?Sized> {
     shared: Arc<Shared<C, L>>,
 }
 
-struct Shared<C: RaftTypeConfig, L: LogStore> {
+struct Shared<C: RaftTypeConfig, L: LogStore + ?Sized> {
     store: Arc<L>,
     log: Mutex<Log<C>>,
     /// Bytes on their way to the disk; full means that `append` waits.
@@ -59,7 +59,7 @@ impl<C, L> LogStoreAdapter<C, L>
 where
     C: RaftTypeConfig,
     C::Entry: Clone + Serialize + DeserializeOwned,
-    L: LogStore,
+    L: LogStore + ?Sized,
 {
     /// Takes over an opened store. Blocks on the disk for one entry, the last one.
     pub fn open(store: Arc<L>) -> Result<Self, StorageError> {
@@ -102,19 +102,19 @@ where
     }
 }
 
-impl<C: RaftTypeConfig, L: LogStore> Clone for LogStoreAdapter<C, L> {
+impl<C: RaftTypeConfig, L: LogStore + ?Sized> Clone for LogStoreAdapter<C, L> {
     fn clone(&self) -> Self {
         Self { shared: self.shared.clone() }
     }
 }
 
-impl<C: RaftTypeConfig, L: LogStore> Debug for LogStoreAdapter<C, L> {
+impl<C: RaftTypeConfig, L: LogStore + ?Sized> Debug for LogStoreAdapter<C, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogStoreAdapter").finish_non_exhaustive()
     }
 }
 
-impl<C: RaftTypeConfig, L: LogStore> Debug for LogStoreReader<C, L> {
+impl<C: RaftTypeConfig, L: LogStore + ?Sized> Debug for LogStoreReader<C, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogStoreReader").finish_non_exhaustive()
     }
@@ -124,7 +124,7 @@ impl<C, L> RaftLogReader<C> for LogStoreReader<C, L>
 where
     C: RaftTypeConfig,
     C::Entry: Clone + Serialize + DeserializeOwned,
-    L: LogStore,
+    L: LogStore + ?Sized,
 {
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> Result<Vec<C::Entry>, io::Error>
     where
@@ -151,7 +151,7 @@ impl<C, L> RaftLogStorage<C> for LogStoreAdapter<C, L>
 where
     C: RaftTypeConfig,
     C::Entry: Clone + Serialize + DeserializeOwned,
-    L: LogStore,
+    L: LogStore + ?Sized,
 {
     type LogReader = LogStoreReader<C, L>;
 
@@ -244,7 +244,7 @@ impl<C, L> Shared<C, L>
 where
     C: RaftTypeConfig,
     C::Entry: Clone + Serialize + DeserializeOwned,
-    L: LogStore,
+    L: LogStore + ?Sized,
 {
     /// Waits until the queue to the disk has room for so many bytes.
     async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, io::Error> {

@@ -15,6 +15,8 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::error::{Damage, Place, StorageError};
+use super::file_log::FileLog;
+use super::log_store::LogStore;
 use super::sealed::{Fields, Seal, sync_directory, sync_parent};
 use super::sled_log::SledLog;
 use super::snapshot_store::SnapshotStore;
@@ -192,12 +194,24 @@ impl DataDir {
     /// Opens the log of this directory. A log that was here and has vanished is an error: a node
     /// that forgot what it acknowledged may not come back under its id. Blocks.
     pub fn open_log(&self, stats: Arc<StorageStats>) -> Result<SledLog, StorageError> {
+        self.open_log_with(|path| SledLog::open(path, stats))
+    }
+
+    /// As `open_log`, the log in plain files and without a thread of its own: for simulations.
+    pub fn open_file_log(&self, stats: Arc<StorageStats>) -> Result<FileLog, StorageError> {
+        self.open_log_with(|path| FileLog::open_inline(path, stats))
+    }
+
+    fn open_log_with<L>(
+        &self,
+        open: impl FnOnce(&Path) -> Result<L, StorageError>,
+    ) -> Result<L, StorageError> {
         let path = self.log_path();
         let mark = path.join("mark");
         if self.identity.lock().has_log && !mark.exists() {
             return Err(StorageError::damaged(&mark, Place::File, Damage::Missing));
         }
-        let log = SledLog::open(&path, stats)?;
+        let log = open(&path)?;
         self.change(|identity, _| {
             identity.has_log = true;
             Ok(())
@@ -206,7 +220,7 @@ impl DataDir {
     }
 
     /// Opens the snapshots of this directory. Blocks.
-    pub fn open_snapshots(&self, log: Arc<SledLog>) -> Result<SnapshotStore, StorageError> {
+    pub fn open_snapshots(&self, log: Arc<dyn LogStore>) -> Result<SnapshotStore, StorageError> {
         SnapshotStore::open(&self.snapshot_path(), log)
     }
 

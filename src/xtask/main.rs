@@ -12,6 +12,7 @@ mod process_tree;
 mod protocol_check;
 mod repository;
 mod setup_clients;
+mod soak;
 mod stages;
 mod test;
 mod test_report;
@@ -37,6 +38,8 @@ enum Verb {
     ProtocolCheck(protocol_check::Arguments),
     /// Fetch the programs and client libraries that the suites of real processes need.
     SetupClients,
+    /// Play ever more seeds of the simulations; prints what plays a failing one again.
+    Soak(soak::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Verb::Docs(arguments) => docs::run(&arguments)?,
         Verb::ProtocolCheck(arguments) => protocol_check::run(&arguments)?,
         Verb::SetupClients => setup_clients::run()?,
+        Verb::Soak(arguments) => soak::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,11 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// The line that says how a seed is played again.
+fn replay(seed: u64) -> String {
+    format!("replay: STATEKEEPER_SIM_SEED={seed} cargo test --test sim one_seed -- --nocapture")
+}
+
 #[test]
 fn many_seeds_keep_every_promise() {
     let first = number("STATEKEEPER_SIM_FIRST_SEED", 0);
@@ -29,7 +34,7 @@ fn many_seeds_keep_every_promise() {
     for seed in first..first + number("STATEKEEPER_SIM_SEEDS", SEEDS) {
         // The seed is told before a promise breaks, since a panic ends the run.
         let world = std::panic::catch_unwind(|| World::play(seed, STEPS))
-            .unwrap_or_else(|_| panic!("seed {seed}: STATEKEEPER_SIM_SEED={seed} plays it again"));
+            .unwrap_or_else(|_| panic!("seed {seed} breaks a promise\n{}", replay(seed)));
         done.add(&world.counts());
     }
     println!("{done:?}");
