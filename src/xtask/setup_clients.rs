@@ -23,7 +23,7 @@ const HADOOP: [&str; 6] = [
 ];
 /// Named with its version, so that no other one is looked for.
 const COPY_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy";
-const PROGRAMS: [Need; 12] = [
+const PROGRAMS: [Need; 15] = [
     // Network namespaces, for cut-off nodes and multicast.
     Need { probe: &["ip", "-Version"], package: "iproute2" },
     // Clients behind a translated address.
