@@ -2,6 +2,7 @@
 //! questions, judgement, pages.
 
 mod likeness;
+mod profile;
 mod results;
 mod watch;
 mod ways;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
+pub use profile::{Cell, profile};
 pub use ways::ClientKind;
 
 use crate::cluster::disk::FileSystem;

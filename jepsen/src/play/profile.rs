@@ -1,0 +1,158 @@
+//! Named sets of runs: what is played while one works, in the test command, before a change lands,
+//! at night.
+
+use std::time::Duration;
+
+use anyhow::bail;
+
+use super::{ClientKind, Wanted};
+use crate::nemesis::ROWS;
+use crate::workload;
+
+/// One run of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The workload.
+    pub workload: &'static str,
+    /// The nemesis.
+    pub nemesis: &'static str,
+    /// Through which client.
+    pub client: ClientKind,
+    /// Voters.
+    pub nodes: usize,
+    /// Length of the main phase, seconds.
+    pub time_s: u64,
+    /// The seed; with it each of the faults is done within the time, which a test holds.
+    pub seed: u64,
+}
+
+const fn cell(workload: &'static str, nemesis: &'static str, seed: u64) -> Cell {
+    Cell { workload, nemesis, client: ClientKind::Native, nodes: 3, time_s: CI_TIME_S, seed }
+}
+
+/// A cell of the test command.
+const CI_TIME_S: u64 = 18;
+
+/// Every workload, every fault and every client once, and all faults together once.
+const CI: &[Cell] = &[
+    cell("register", "halves,leader-alone,one-way", 1),
+    cell("map-entry", "kill,kill-leader,kill-all", 1),
+    cell("map-whole", "kill-majority,pause,pause-leader", 1),
+    cell("set-full", "snapshot", 1),
+    cell("counter", "reset,loss,duplicate", 1),
+    cell("lock", "power,power-all", 1),
+    cell("lock-reentrant", "transfer,restart", 1),
+    cell("lock-session", "pause-majority,starve", 1),
+    cell("ids", "clock-jump,clock-strobe,clock-drift", 1),
+    cell("events", "transfer,kill", 1),
+    cell("ttl", "delay,client-alone,clock-jump", 1),
+    cell("mix-openlookeng", "slow-flush,stalled-flush,failing-flush", 1),
+    Cell { client: ClientKind::Http, ..cell("register", "membership", 1) },
+    Cell { client: ClientKind::Java, ..cell("map-entry", "kill-leader", 1) },
+    Cell { client: ClientKind::Python, ..cell("counter", "bridge,majority-ring,flapping", 1) },
+    cell("set-full", "power-majority,disk-full", 1),
+    cell("counter", "bit-flip", 1),
+    cell("lock", "reorder,corrupt", 1),
+    Cell { nodes: 5, ..cell("register", "all", 1) },
+];
+
+/// The few that show most, while one works.
+const SMOKE: &[Cell] =
+    &[cell("register", "kill,halves", 1), cell("lock", "kill,halves", 1), cell("set-full", "kill", 1)];
+
+/// Faults that every workload meets before a change of `raft`, `storage` or `machine` lands.
+const CHANGE_NEMESES: [&str; 5] = ["none", "halves,leader-alone", "kill", "pause", "power-all"];
+/// A cell that counts is so long.
+const FULL_TIME_S: u64 = 120;
+
+/// The runs of a profile; `night` begins anew with other seeds when it is through.
+///
+/// # Errors
+/// There is none of that name.
+pub fn profile(name: &str, round: u64) -> anyhow::Result<Vec<Cell>> {
+    Ok(match name {
+        "ci" => CI.to_vec(),
+        "smoke" => SMOKE.to_vec(),
+        "change" => every(&CHANGE_NEMESES, 20, round),
+        "night" => {
+            let faults: Vec<&str> =
+                ROWS.iter().map(|row| row.name).filter(|name| *name != "upgrade").collect();
+            let mut cells = every(&faults, FULL_TIME_S, round);
+            cells.extend(every(&["none", "all"], FULL_TIME_S, round));
+            cells
+        }
+        other => bail!("there is no profile {other:?}: choose smoke, ci, change or night"),
+    })
+}
+
+/// Each workload with each nemesis; the pairs of one round are spread, so that a part of a round
+/// has many of both.
+fn every(nemeses: &[&'static str], time_s: u64, round: u64) -> Vec<Cell> {
+    let workloads = workload::NAMES;
+    let mut cells = Vec::new();
+    for shift in 0..nemeses.len() {
+        for (number, workload) in workloads.iter().enumerate() {
+            let nemesis = nemeses[(number + shift) % nemeses.len()];
+            let seed = 1 + round * 1_000_000 + cells.len() as u64;
+            cells.push(Cell { time_s, ..cell(workload, nemesis, seed) });
+        }
+    }
+    cells
+}
+
+impl Cell {
+    /// The run as it would be asked for by itself; everything else is as in `like`.
+    pub fn wanted(self, like: &Wanted) -> Wanted {
+        Wanted {
+            workload: self.workload.to_owned(),
+            nemesis: self.nemesis.to_owned(),
+            nodes: self.nodes,
+            time: Duration::from_secs(self.time_s),
+            seed: self.seed,
+            client: self.client,
+            ..like.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::nemesis::{lanes, schedule};
+
+    #[test]
+    fn the_test_command_meets_every_workload_every_fault_and_every_client() {
+        let workloads: BTreeSet<&str> = CI.iter().map(|cell| cell.workload).collect();
+        assert_eq!(workloads, workload::NAMES.into_iter().collect());
+        let mut met = BTreeSet::new();
+        for cell in CI {
+            let lanes = lanes(cell.nemesis).unwrap();
+            let planned = schedule(&lanes, Duration::from_secs(cell.time_s), cell.seed);
+            let done: BTreeSet<&str> = planned.iter().flatten().map(|one| one.fault).collect();
+            for name in cell.nemesis.split(',').filter(|name| *name != "all") {
+                assert!(done.contains(name), "{cell:?}: {name} is not among {done:?}");
+            }
+            met.extend(done);
+        }
+        // It needs an older build.
+        met.insert("upgrade");
+        assert_eq!(met, ROWS.iter().map(|row| row.name).collect());
+        for client in [ClientKind::Native, ClientKind::Http, ClientKind::Java, ClientKind::Python] {
+            assert!(CI.iter().any(|cell| cell.client == client), "{client}");
+        }
+    }
+
+    #[test]
+    fn a_night_has_each_pair_once_and_another_night_has_other_seeds() {
+        let night = profile("night", 0).unwrap();
+        let pairs: BTreeSet<_> = night.iter().map(|cell| (cell.workload, cell.nemesis)).collect();
+        assert_eq!(pairs.len(), night.len());
+        assert_eq!(pairs.len(), workload::NAMES.len() * (ROWS.len() + 1));
+        let seeds = |round| -> BTreeSet<u64> {
+            profile("night", round).unwrap().iter().map(|cell| cell.seed).collect()
+        };
+        assert!(seeds(0).is_disjoint(&seeds(1)));
+    }
+}
