@@ -1,5 +1,9 @@
 //! Arguments of the harness.
+//!
+//! Exit codes keep verdicts, failures of the harness and wrong arguments apart: 0 to 4 are those of
+//! verdicts, 64 says that the arguments are wrong, 70 that the harness failed.
 
+mod profiles;
 mod wanted;
 
 use std::net::SocketAddr;
@@ -8,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use profiles::ProfileArguments;
 use statekeeper_jepsen::play::{self, Wanted};
 use statekeeper_jepsen::report::{RunPlan, Verdict};
 use statekeeper_jepsen::{check, cluster, report};
@@ -26,6 +31,9 @@ enum Verb {
     /// Start a cluster, let clients work, break things, and judge what the clients saw. The exit
     /// code tells the verdict: 0 valid, 1 invalid, 2 unknown, 3 malformed, 4 rejected.
     Run(RunArguments),
+    /// Play a named set of runs: smoke while one works, ci in the test command, change before a
+    /// change of the server lands, night for hours. The exit code is 0 if every run is valid.
+    Profile(ProfileArguments),
     /// Make the run of a folder again, with everything that was drawn.
     Replay {
         /// The folder of the run.
@@ -61,22 +69,49 @@ enum Verb {
     },
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().verb {
-        Verb::Run(arguments) => play_all(&[arguments.wanted()?]),
-        Verb::Replay { run, times } => {
-            let wanted = Wanted::of_plan(&RunPlan::load(&run)?)?;
-            play_all(&vec![wanted; times as usize])
+/// `EX_USAGE` of sysexits.h.
+const WRONG_ARGUMENTS: u8 = 64;
+/// `EX_SOFTWARE`.
+const HARNESS_FAILED: u8 = 70;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let asked_for_help = !error.use_stderr();
+            // Nobody is left to tell that it cannot be told.
+            let _ = error.print();
+            return if asked_for_help { ExitCode::SUCCESS } else { WRONG_ARGUMENTS.into() };
         }
-        Verb::Check { histories } => check_all(&histories),
-        Verb::Serve { store, address } => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(report::serve(&store, address))?;
-            Ok(ExitCode::SUCCESS)
+    };
+    match arguments.verb.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("the harness failed: {error:?}");
+            HARNESS_FAILED.into()
         }
-        Verb::Summary { store, title } => {
-            println!("{}", report::summary(&store)?.markdown(&title));
-            Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Verb {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run(arguments) => play_all(&[arguments.wanted()?]),
+            Self::Profile(arguments) => arguments.play(),
+            Self::Replay { run, times } => {
+                let wanted = Wanted::of_plan(&RunPlan::load(&run)?)?;
+                play_all(&vec![wanted; times as usize])
+            }
+            Self::Check { histories } => check_all(&histories),
+            Self::Serve { store, address } => {
+                let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+                runtime.block_on(report::serve(&store, address))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Summary { store, title } => {
+                println!("{}", report::summary(&store)?.markdown(&title));
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -72,7 +72,7 @@ impl RunArguments {
 }
 
 /// Seconds without a unit, since plans tell them so.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }

@@ -33,3 +33,15 @@ fn a_violation_is_told_with_what_cannot_be_left_out() {
     assert_eq!(told["verdict"], "invalid", "{told}");
     assert!(told["checkers"].to_string().contains("shrunken"), "{told}");
 }
+
+#[test]
+fn wrong_arguments_and_a_harness_that_fails_are_no_verdicts() {
+    let harness = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statekeeper-jepsen"));
+        command.args(arguments).output().unwrap().status.code()
+    };
+    assert_eq!(harness(&["--help"]), Some(0));
+    assert_eq!(harness(&["run", "--workload"]), Some(64));
+    assert_eq!(harness(&["replay", "no-such-folder"]), Some(70));
+    assert_eq!(harness(&["profile", "no-such-profile"]), Some(70));
+}

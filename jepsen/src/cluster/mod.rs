@@ -151,7 +151,7 @@ impl Cluster {
         let told = futures::future::join_all(asked).await;
         let leading = told.into_iter().filter_map(|(node, status)| {
             let status = status?;
-            (status.role == "leader").then(|| Leadership { node, term: status.term })
+            (status.role == "leader").then_some(Leadership { node, term: status.term })
         });
         leading.max_by_key(|leader| leader.term)
     }

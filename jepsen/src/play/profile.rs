@@ -1,11 +1,9 @@
 //! Named sets of runs: what is played while one works, in the test command, before a change lands,
 //! at night.
 
-use std::time::Duration;
-
 use anyhow::bail;
 
-use super::{ClientKind, Wanted};
+use super::ClientKind;
 use crate::nemesis::ROWS;
 use crate::workload;
 
@@ -35,21 +33,21 @@ const CI_TIME_S: u64 = 18;
 
 /// Every workload, every fault and every client once, and all faults together once.
 const CI: &[Cell] = &[
-    cell("register", "halves,leader-alone,one-way", 1),
-    cell("map-entry", "kill,kill-leader,kill-all", 1),
-    cell("map-whole", "kill-majority,pause,pause-leader", 1),
+    cell("register", "halves,leader-alone,one-way", 2),
+    cell("map-entry", "kill,kill-leader,kill-all", 2),
+    cell("map-whole", "kill-majority,pause,pause-leader", 2),
     cell("set-full", "snapshot", 1),
-    cell("counter", "reset,loss,duplicate", 1),
+    cell("counter", "reset,loss,duplicate", 2),
     cell("lock", "power,power-all", 1),
     cell("lock-reentrant", "transfer,restart", 1),
     cell("lock-session", "pause-majority,starve", 1),
-    cell("ids", "clock-jump,clock-strobe,clock-drift", 1),
+    cell("ids", "clock-jump,clock-strobe,clock-drift", 2),
     cell("events", "transfer,kill", 1),
     cell("ttl", "delay,client-alone,clock-jump", 1),
-    cell("mix-openlookeng", "slow-flush,stalled-flush,failing-flush", 1),
+    cell("mix-openlookeng", "slow-flush,stalled-flush,failing-flush", 2),
     Cell { client: ClientKind::Http, ..cell("register", "membership", 1) },
     Cell { client: ClientKind::Java, ..cell("map-entry", "kill-leader", 1) },
-    Cell { client: ClientKind::Python, ..cell("counter", "bridge,majority-ring,flapping", 1) },
+    Cell { client: ClientKind::Python, ..cell("counter", "bridge,majority-ring,flapping", 2) },
     cell("set-full", "power-majority,disk-full", 1),
     cell("counter", "bit-flip", 1),
     cell("lock", "reorder,corrupt", 1),
@@ -57,8 +55,11 @@ const CI: &[Cell] = &[
 ];
 
 /// The few that show most, while one works.
-const SMOKE: &[Cell] =
-    &[cell("register", "kill,halves", 1), cell("lock", "kill,halves", 1), cell("set-full", "kill", 1)];
+const SMOKE: &[Cell] = &[
+    cell("register", "kill,halves", 1),
+    cell("lock", "kill,halves", 1),
+    cell("set-full", "kill", 1),
+];
 
 /// Faults that every workload meets before a change of `raft`, `storage` or `machine` lands.
 const CHANGE_NEMESES: [&str; 5] = ["none", "halves,leader-alone", "kill", "pause", "power-all"];
@@ -101,23 +102,25 @@ fn every(nemeses: &[&'static str], time_s: u64, round: u64) -> Vec<Cell> {
 }
 
 impl Cell {
-    /// The run as it would be asked for by itself; everything else is as in `like`.
-    pub fn wanted(self, like: &Wanted) -> Wanted {
-        Wanted {
-            workload: self.workload.to_owned(),
-            nemesis: self.nemesis.to_owned(),
-            nodes: self.nodes,
-            time: Duration::from_secs(self.time_s),
-            seed: self.seed,
-            client: self.client,
-            ..like.clone()
-        }
+    /// What plays it, after the name of the program.
+    pub fn arguments(self) -> Vec<String> {
+        let arguments = [
+            ("--workload", self.workload.to_owned()),
+            ("--nemesis", self.nemesis.to_owned()),
+            ("--nodes", self.nodes.to_string()),
+            ("--time", format!("{}s", self.time_s)),
+            ("--seed", self.seed.to_string()),
+            ("--client", self.client.to_string()),
+        ];
+        let pairs = arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+        std::iter::once("run".to_owned()).chain(pairs).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Duration;
 
     use super::*;
     use crate::nemesis::{lanes, schedule};
