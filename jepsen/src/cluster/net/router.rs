@@ -65,8 +65,8 @@ fn run(switch: &Mutex<Switch>, mut taps: &Taps, stop: &OwnedFd) {
             switch.deliver(Instant::now(), &mut taps);
             switch.next_due()
         };
-        for device in 0..polled.len() {
-            if !polled[device].revents().contains(PollFlags::IN) {
+        for (device, fd) in polled.iter().enumerate() {
+            if !fd.revents().contains(PollFlags::IN) {
                 continue;
             }
             let Some(tap) = taps.0.get(device) else { return };
