@@ -100,7 +100,7 @@ pub(crate) fn synced(descriptor: c_int) -> Result<(), c_int> {
     Ok(())
 }
 
-/// Takes over what a file holds now. Files only grow or are cut, so what is known is not read again.
+/// Takes over what a file holds now. Files only grow or are cut: what is known is not read again.
 fn grow(durable: &mut Vec<u8>, path: &Path, length: u64) {
     let known = durable.len() as u64;
     if length < known {

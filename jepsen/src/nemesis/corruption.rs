@@ -15,6 +15,8 @@ use crate::cluster::Unwell;
 use crate::cluster::disk::{Corruption, Damage, Kind, Part, corrupt};
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// What a node says that others refuse, with the advice to exchange it.
+const REFUSED: &str = "set its data directory aside and let it join again";
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 const PARTS: [Part; 4] = [Part::Log, Part::Log, Part::Snapshot, Part::Vote];
 
@@ -24,11 +26,14 @@ pub(super) struct Corrupt {
     node_id: String,
     /// What the node did about it.
     did: String,
+    /// It does not run, and must not run again on its data.
+    must_go: bool,
 }
 
 impl Corrupt {
     pub(super) fn new() -> Self {
-        Self { claim: None, damage: None, node_id: String::new(), did: String::new() }
+        let (node_id, did) = (String::new(), String::new());
+        Self { claim: None, damage: None, node_id, did, must_go: false }
     }
 
     /// Waits until the node serves, or has ended.
@@ -52,6 +57,13 @@ impl Corrupt {
             }
             if arena.cluster().admin().is_ready(arena.cluster().admin_address(number)).await {
                 self.did = "the node served; its answers are judged".to_owned();
+                return Ok(());
+            }
+            if node.last_words().contains(REFUSED) {
+                // It cannot tell damage at the end of its log from a power cut; the others can.
+                node.kill()?;
+                self.must_go = true;
+                self.did = "the node had lost what it acknowledged, and was refused".to_owned();
                 return Ok(());
             }
             if tokio::time::Instant::now() >= deadline {
@@ -109,7 +121,7 @@ impl Fault for Corrupt {
             let number = claim.nodes()[0];
             let node = arena.cluster().node(number);
             let says = format!("{damage}; {}", self.did);
-            if node.ended()?.is_some() {
+            if self.must_go || node.ended()?.is_some() {
                 // What the operations guide says: the damaged directory goes, and a node that is
                 // new takes its place.
                 let spare = spare(arena)?;

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Failing,
 }
 
+/// A node that is cut off from a leader has nothing to flush until another fault ends.
+const FLUSHES_WITHIN: Duration = Duration::from_secs(10);
 /// After a failed flush a node must stop: what the disk has is unknown from then on.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -79,6 +81,10 @@ impl Fault for Flush {
             let claim = self.claim.take().context("a disk with a fault")?;
             let (number, node) = (claim.nodes()[0], arena.cluster().node(claim.nodes()[0]));
             let flush = faults(arena, number)?;
+            let deadline = tokio::time::Instant::now() + FLUSHES_WITHIN;
+            while flush.affected()? == self.before && tokio::time::Instant::now() < deadline {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
             let affected = flush.affected()? - self.before;
             flush.heal()?;
             if self.kind == Kind::Failing && affected > 0 {

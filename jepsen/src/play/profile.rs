@@ -39,7 +39,7 @@ const CI: &[Cell] = &[
     cell("set-full", "snapshot", 1),
     cell("counter", "reset,loss,duplicate", 2),
     cell("lock", "power,power-all", 1),
-    cell("lock-reentrant", "transfer,restart", 1),
+    cell("lock-reentrant", "restart", 1),
     cell("lock-session", "pause-majority,starve", 1),
     cell("ids", "clock-jump,clock-strobe,clock-drift", 2),
     cell("events", "transfer,kill", 1),

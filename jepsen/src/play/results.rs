@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Ended;
 use crate::check::{self, Budget, Needs, available, coverage, faulted, judge};
 use crate::history::{self, History};
+use crate::nemesis::{NONE, ROWS, Tally};
 use crate::report::{self, Anomaly, RunPlan, RunResults, Verdict, Violation, figures, recovery};
 use crate::run::{leaderless, with_renewed_listeners};
 
@@ -52,12 +53,12 @@ pub(super) fn of(
         anomalies.push(anomaly);
     }
     for (name, checker) in &judgement.checkers {
-        results.checkers.insert(
-            name.clone(),
-            json!({"verdict": checker.verdict, "counts": checker.counts, "unknown": checker.unknown}),
-        );
+        let (verdict, counts) = (checker.verdict, &checker.counts);
+        let told = json!({"verdict": verdict, "counts": counts, "unknown": checker.unknown});
+        results.checkers.insert(name.clone(), told);
     }
-    results.checkers.insert("took_ms".to_owned(), json!(judgement.took_ms));
+    let seconds = judgement.took_ms as f64 / 1_000.0;
+    results.checkers.insert("judgement".to_owned(), json!({"seconds": seconds}));
     for wrong in &ended.wrong {
         let (checker, says) = ("nodes".to_owned(), wrong.clone());
         results.violations.push(Violation { checker, says, ..Violation::default() });
@@ -97,7 +98,7 @@ fn add_availability(results: &mut RunResults, plan: &RunPlan, history: &History)
 }
 
 /// Why a run proves nothing, in sentences.
-fn lacking(plan: &RunPlan, history: &History, tally: &crate::nemesis::Tally) -> Vec<String> {
+fn lacking(plan: &RunPlan, history: &History, tally: &Tally) -> Vec<String> {
     let share = plan.time_s as f64 / FULL_TIME_S;
     let needs = Needs {
         ok_each: (OK_EACH * share).clamp(OK_EACH_MIN, OK_EACH) as u64,
@@ -106,8 +107,13 @@ fn lacking(plan: &RunPlan, history: &History, tally: &crate::nemesis::Tally) -> 
     };
     let mut lacking = coverage(history, needs).lacking;
     lacking.extend(tally.unproved.iter().map(|why| format!("a fault without proof: {why}")));
-    if plan.nemesis != crate::nemesis::NONE && tally.kinds.is_empty() {
+    if plan.nemesis != NONE && tally.kinds.is_empty() {
         lacking.push("no fault was done".to_owned());
+    }
+    // Whoever names a fault wants it done; of a mix, those that there was time for.
+    let named = plan.nemesis.split(',').filter(|name| ROWS.iter().any(|row| row.name == *name));
+    for name in named.filter(|name| !tally.kinds.contains_key(*name)) {
+        lacking.push(format!("{name} was not done: give it more time, or another seed"));
     }
     lacking
 }

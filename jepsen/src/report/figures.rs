@@ -84,7 +84,9 @@ pub(super) fn rounded(figure: f64) -> f64 {
 
 /// Counts and times the operations of a history.
 pub fn figures(history: &History) -> Figures {
-    let operations = operations(history);
+    let mut operations = operations(history);
+    // A note of our own that a client's session may end, no call.
+    operations.retain(|operation| operation.invoke.f != "expire");
     let mut figures = Figures {
         operations: operations.len() as u64,
         events: history.entries.iter().filter(|line| line.kind == EntryType::Event).count() as u64,
