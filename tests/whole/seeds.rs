@@ -63,7 +63,7 @@ pub(crate) fn play_all(seeds: Range<u64>, twice_one_in: u64) -> BTreeMap<String,
             }
             match played(seed) {
                 Ok(line) => {
-                    if seed % twice_one_in == 0 && played(seed).as_ref() != Ok(&line) {
+                    if seed.is_multiple_of(twice_one_in) && played(seed).as_ref() != Ok(&line) {
                         let otherwise = format!("seed {seed} plays otherwise the second time");
                         broken.lock().push(format!("{otherwise}\n{}", replay(seed)));
                     }
