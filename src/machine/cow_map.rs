@@ -222,7 +222,7 @@ mod tests {
             for key in 0..=filled {
                 // A shared chunk is copied without room to spare.
                 let frozen = map.freeze();
-                let place = map.find(&key).unwrap_err();
+                let Err(place) = map.find(&key) else { unreachable!("{key} is new") };
                 map.insert_at(place, key, key);
                 drop(frozen);
             }

@@ -80,10 +80,12 @@ fn nothing_is_left_after_a_drop() {
 fn nothing_is_left_after_a_crash() {
     if is_alone() {
         let net = net();
-        let child = node(&net);
+        let mut child = node(&net);
         let namespace = fs::read_link(format!("/proc/{}/ns/net", child.id())).unwrap();
         println!("namespace {}", namespace.display());
         kill_process(getpid(), Signal::KILL).unwrap();
+        // Not reached: the crash comes first.
+        child.wait().unwrap();
     }
     let names_before = fs::read_dir("/run/netns").map_or(0, Iterator::count);
     let output = alone("nothing_is_left_after_a_crash");
