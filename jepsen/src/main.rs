@@ -3,6 +3,7 @@
 //! Exit codes keep verdicts, failures of the harness and wrong arguments apart: 0 to 4 are those of
 //! verdicts, 64 says that the arguments are wrong, 70 that the harness failed.
 
+mod probing;
 mod profiles;
 mod wanted;
 
@@ -31,6 +32,8 @@ enum Verb {
     /// Start a cluster, let clients work, break things, and judge what the clients saw. The exit
     /// code tells the verdict: 0 valid, 1 invalid, 2 unknown, 3 malformed, 4 rejected.
     Run(RunArguments),
+    /// Try whether this machine offers what runs need: root, devices, file systems, clients.
+    Probe,
     /// Play a named set of runs: smoke while one works, ci in the test command, change before a
     /// change of the server lands, night for hours. The exit code is 0 if every run is valid.
     Profile(ProfileArguments),
@@ -97,6 +100,11 @@ impl Verb {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Run(arguments) => play_all(&[arguments.wanted()?]),
+            Self::Probe => {
+                // Before there is a second thread, and so that its mounts are nobody else's.
+                cluster::disk::private_mounts()?;
+                probing::run()
+            }
             Self::Profile(arguments) => arguments.play(),
             Self::Replay { run, times } => {
                 let wanted = Wanted::of_plan(&RunPlan::load(&run)?)?;

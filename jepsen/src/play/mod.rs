@@ -2,6 +2,7 @@
 //! questions, judgement, pages.
 
 mod likeness;
+mod probe;
 mod profile;
 mod results;
 mod watch;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
+pub use probe::{Probed, probe};
 pub use profile::{Cell, profile};
 pub use ways::ClientKind;
 

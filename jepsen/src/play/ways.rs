@@ -21,7 +21,7 @@ use crate::cluster::{CLUSTER_NAME, Cluster};
 use crate::run::Ways;
 
 /// The unmodified Java client of openLooKeng's own version.
-const JAVA_VERSION: &str = "5.1";
+pub(super) const JAVA_VERSION: &str = "5.1";
 
 /// Through which client the processes of a run work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
