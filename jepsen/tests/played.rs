@@ -90,6 +90,8 @@ async fn each_way_to_be_wrong_is_found_by_a_workload() {
         ("set-full", Wrong::LostItem),
         ("map-whole", Wrong::ShortRead),
         ("map-whole", Wrong::TornPutAll),
+        ("discovery-record", Wrong::WrongMatch),
+        ("seed-directory", Wrong::StaleRead),
         ("lock", Wrong::DoubleGrant),
         ("lock-session", Wrong::RepeatedFence),
         ("ids", Wrong::RepeatedIds),

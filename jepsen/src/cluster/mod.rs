@@ -6,6 +6,7 @@
 
 mod etc;
 mod node;
+mod seeds;
 mod status;
 
 pub mod clock;

@@ -16,6 +16,7 @@ mod power;
 mod process;
 mod restart;
 mod schedule;
+mod seeds;
 mod snapshot;
 mod transfer;
 
@@ -245,6 +246,8 @@ pub const ROWS: &[Row] = &[
     cluster("transfer", || Box::new(transfer::Storm::new())),
     cluster("snapshot", || Box::new(snapshot::Lag::new())),
     cluster("restart", || Box::new(restart::Rolling::new(restart::Build::Same))),
+    cluster("seed-wipe", || Box::new(seeds::Seeds::new(seeds::Kind::Wipe))),
+    cluster("seed-dead", || Box::new(seeds::Seeds::new(seeds::Kind::Dead))),
     cluster("upgrade", || Box::new(restart::Rolling::new(restart::Build::Newer))),
 ];
 
@@ -260,8 +263,8 @@ const fn cluster(name: &'static str, make: fn() -> Box<dyn Fault>) -> Row {
     Row { name, class: Class::Cluster, needs: Needs::NONE, make }
 }
 
-/// Needs a build of its own, so a mix does not draw it.
-const UNMIXED: [&str; 1] = ["upgrade"];
+/// Need a build of their own or a seed directory, so a mix does not draw them.
+const UNMIXED: [&str; 3] = ["upgrade", "seed-wipe", "seed-dead"];
 /// No fault at all.
 pub const NONE: &str = "none";
 /// All classes at once.
@@ -328,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_a_name_of_its_own_and_only_an_upgrade_needs_another_build() {
+    fn every_row_has_a_name_of_its_own_and_mixes_leave_out_what_needs_more() {
         let names: std::collections::BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), ROWS.len());
         let mixed = lanes("all").unwrap();

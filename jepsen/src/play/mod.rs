@@ -172,7 +172,7 @@ fn setup(wanted: &Wanted, needs: Needs, binary: PathBuf, folder: &Path) -> Setup
         disks: needs.disks.then_some(wanted.file_system),
         flush_faults: needs.flush,
         clocks: needs.clocks,
-        seed_directory: false,
+        seed_directory: wanted.workload == workload::SEED_DIRECTORY,
         folder: folder.to_owned(),
         seed: wanted.seed,
     }
