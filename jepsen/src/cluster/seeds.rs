@@ -60,26 +60,21 @@ impl Cluster {
         Ok(removed)
     }
 
-    /// Waits until the seed file names each of these nodes, or none of them.
+    /// Waits until the seed file names each of these nodes.
     ///
     /// # Errors
     /// It does not within the time.
-    pub async fn wait_seeds(
-        &self,
-        nodes: &[usize],
-        there: bool,
-        within: Duration,
-    ) -> anyhow::Result<Duration> {
+    pub async fn wait_seeds(&self, nodes: &[usize], within: Duration) -> anyhow::Result<()> {
         let begin = Instant::now();
-        while let Some(node) = nodes.iter().find(|node| self.is_seed(**node) != there) {
+        while let Some(node) = nodes.iter().find(|node| !self.is_seed(**node)) {
             if begin.elapsed() >= within {
-                let (called, still) = (super::name(*node), if there { "not" } else { "still" });
-                let what = format!("after {within:?} the seed file does {still} name {called}");
+                let called = super::name(*node);
+                let what = format!("after {within:?} the seed file does not name {called}");
                 return Err(Unwell(what).into());
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        Ok(begin.elapsed())
+        Ok(())
     }
 }
 

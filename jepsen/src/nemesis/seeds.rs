@@ -8,12 +8,35 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rand::rngs::StdRng;
 
+use super::patience::Patience;
 use super::{Arena, Claim, Fault, Proof, Started};
+use crate::cluster::{Cluster, Unwell, name};
 
 /// A look a second, behind a lock that a wiped or killed holder leaves for five.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(12);
+pub(super) const WRITTEN_WITHIN: Duration = Duration::from_secs(12);
 /// The time-out of a seed (4 s in a run), one question (2 s), and what is above.
 const REMOVED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Refuses a run that has no seed directory.
+pub(super) fn demand_directory(cluster: &Cluster) -> anyhow::Result<()> {
+    if !cluster.setup().seed_directory {
+        bail!("there is no seed directory: choose --workload seed-directory");
+    }
+    Ok(())
+}
+
+/// Waits until the seed of a node that is dead has gone.
+pub(super) async fn wait_gone(arena: &Arena, node: usize) -> anyhow::Result<()> {
+    let mut patience = Patience::new(REMOVED_WITHIN);
+    while arena.cluster().is_seed(node) {
+        if patience.is_over(arena).await {
+            let called = name(node);
+            let what = format!("after {REMOVED_WITHIN:?} the seed of {called} is still there");
+            return Err(Unwell(what).into());
+        }
+    }
+    Ok(())
+}
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +67,7 @@ impl Fault for Seeds {
     ) -> BoxFuture<'a, anyhow::Result<Option<Started>>> {
         async move {
             let cluster = arena.cluster();
-            if !cluster.setup().seed_directory {
-                bail!("there is no seed directory: choose --workload seed-directory");
-            }
+            demand_directory(cluster)?;
             // Whoever is claimed for a wipe is not broken meanwhile, so it must write its seed.
             let claim = match self.kind {
                 Kind::Wipe => arena.claim(arena.voters()),
@@ -55,7 +76,7 @@ impl Fault for Seeds {
             let Some(claim) = claim else { return Ok(None) };
             let nodes = claim.nodes().to_vec();
             // A node that has just come back may not have written it.
-            cluster.wait_seeds(&nodes, true, WRITTEN_WITHIN).await?;
+            cluster.wait_seeds(&nodes, WRITTEN_WITHIN).await?;
             let (faulted, detail) = match self.kind {
                 Kind::Wipe => {
                     self.count += cluster.empty_seed_folder()?;
@@ -80,15 +101,15 @@ impl Fault for Seeds {
             let nodes = claim.as_ref().map(Claim::nodes).unwrap_or_default();
             match self.kind {
                 Kind::Wipe => {
-                    cluster.wait_seeds(nodes, true, WRITTEN_WITHIN).await?;
+                    cluster.wait_seeds(nodes, WRITTEN_WITHIN).await?;
                     Ok(Proof::counted(self.count, "files were removed"))
                 }
                 Kind::Dead => {
-                    let gone = cluster.wait_seeds(nodes, false, REMOVED_WITHIN).await;
                     for node in nodes {
+                        let gone = wait_gone(arena, *node).await;
                         cluster.node(*node).start()?;
+                        gone?;
                     }
-                    gone?;
                     Ok(Proof::counted(self.count, "seeds of dead nodes were there"))
                 }
             }

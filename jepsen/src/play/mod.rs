@@ -164,7 +164,7 @@ struct Ended {
 fn setup(wanted: &Wanted, needs: Needs, binary: PathBuf, folder: &Path) -> Setup {
     Setup {
         nodes: wanted.nodes,
-        spare: usize::from(needs.spare),
+        spare: if needs.as_many_spare { wanted.nodes } else { usize::from(needs.spare) },
         clients: CLIENTS,
         binary,
         old_binary: wanted.old_binary.clone(),
@@ -173,6 +173,7 @@ fn setup(wanted: &Wanted, needs: Needs, binary: PathBuf, folder: &Path) -> Setup
         flush_faults: needs.flush,
         clocks: needs.clocks,
         seed_directory: wanted.workload == workload::SEED_DIRECTORY,
+        coordinators: wanted.workload == workload::DISCOVERY_RECORD,
         folder: folder.to_owned(),
         seed: wanted.seed,
     }

@@ -77,6 +77,8 @@ pub const WITHIN_LOCK: Duration = Duration::from_secs(5);
 
 /// Registers of nodes that find each other by a seed directory.
 pub const SEED_DIRECTORY: &str = "seed-directory";
+/// Readers of the record that servers keep for the coordinators beside them.
+pub const DISCOVERY_RECORD: &str = "discovery-record";
 /// All of them by name, as the command line takes them.
 pub const NAMES: [&str; 14] = [
     "register",
@@ -91,7 +93,7 @@ pub const NAMES: [&str; 14] = [
     "events",
     "ttl",
     "mix-openlookeng",
-    "discovery-record",
+    DISCOVERY_RECORD,
     SEED_DIRECTORY,
 ];
 
@@ -113,7 +115,7 @@ pub fn by_name(name: &str) -> anyhow::Result<Box<dyn Workload>> {
         "events" => Box::new(events::Events::new()),
         "ttl" => Box::new(ttl::Ttl::new()),
         "mix-openlookeng" => Box::new(openlookeng::OpenLooKeng::new()),
-        "discovery-record" => Box::new(discovery::DiscoveryRecord::new()),
+        DISCOVERY_RECORD => Box::new(discovery::DiscoveryRecord),
         other => bail!("there is no workload {other:?}: choose one of {}", NAMES.join(", ")),
     })
 }
