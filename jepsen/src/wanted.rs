@@ -13,7 +13,7 @@ use statekeeper_jepsen::play::{ClientKind, Wanted};
 #[derive(Args)]
 pub(crate) struct RunArguments {
     /// What clients do: register, map-entry, map-whole, set-full, counter, lock, lock-reentrant,
-    /// lock-session, ids, events, ttl, mix-openlookeng.
+    /// lock-session, ids, events, ttl, mix-openlookeng, discovery-record, seed-directory.
     #[arg(long, short)]
     workload: String,
     /// What breaks: none, a fault (kill, halves, power ...), a class (network, process, disk,

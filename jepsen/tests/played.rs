@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use statekeeper_jepsen::check::{Budget, Judgement, Verdict, judge};
-use statekeeper_jepsen::client::Client;
+use serde_json::json;
+use statekeeper_jepsen::client::{Client, Op};
 use statekeeper_jepsen::client::reference::{Reference, Spoil, Wrong};
 use statekeeper_jepsen::history::{Header, Recorder};
 use statekeeper_jepsen::run::{Run, Ways};
@@ -43,6 +44,26 @@ struct Played {
     wrong_answers: u64,
 }
 
+/// What servers do by themselves for the coordinators beside them: one record, which moves.
+async fn register(server: &Reference, stop: &CancellationToken) {
+    let mut client = server.client();
+    for port in 8080.. {
+        let op = Op {
+            object: "map".to_owned(),
+            name: "discovery-service".to_owned(),
+            f: "set".to_owned(),
+            key: Some(json!("10.0.0.1")),
+            value: Some(json!(port.to_string())),
+            ttl: None,
+        };
+        client.call(&op, LAST).await;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
 async fn play(name: &str, spoil: Option<Spoil>) -> Played {
     let folder = tempfile::tempdir().unwrap();
     let workload = workload::by_name(name).unwrap();
@@ -56,7 +77,12 @@ async fn play(name: &str, spoil: Option<Spoil>) -> Played {
         tokio::time::sleep(TIME).await;
         stop.cancel();
     };
-    tokio::join!(run.work(&stop), run.listen(&stop), timer);
+    let registrar = async {
+        if name == workload::DISCOVERY_RECORD {
+            register(&server, &stop).await;
+        }
+    };
+    tokio::join!(run.work(&stop), run.listen(&stop), registrar, timer);
     run.last(LAST).await.unwrap();
     assert_eq!(run.violations(), [""; 0], "{name}");
     let history = run.end().unwrap();
@@ -90,6 +116,8 @@ async fn each_way_to_be_wrong_is_found_by_a_workload() {
         ("set-full", Wrong::LostItem),
         ("map-whole", Wrong::ShortRead),
         ("map-whole", Wrong::TornPutAll),
+        ("discovery-record", Wrong::ShortRead),
+        ("seed-directory", Wrong::StaleRead),
         ("lock", Wrong::DoubleGrant),
         ("lock-session", Wrong::RepeatedFence),
         ("ids", Wrong::RepeatedIds),

@@ -15,7 +15,7 @@ use super::models::{
 use super::operation::{Operation, operations};
 use super::shrink::Keep;
 use super::verdict::{Budget, CheckerResult, Judgement, Verdict, Violation};
-use super::{events, ids, set_full, ttl};
+use super::{events, ids, record, set_full, ttl};
 use crate::history::{self, Entry, History, Malformed};
 
 /// Judges a history by the model that its header names.
@@ -111,10 +111,11 @@ enum Kind {
     Ids,
     Events,
     Ttl,
+    Record,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Register,
         Self::Map,
         Self::Set,
@@ -125,6 +126,7 @@ impl Kind {
         Self::Ids,
         Self::Events,
         Self::Ttl,
+        Self::Record,
     ];
 
     fn name(self) -> &'static str {
@@ -139,6 +141,7 @@ impl Kind {
             Self::Ids => "ids",
             Self::Events => "events",
             Self::Ttl => "ttl",
+            Self::Record => "record",
         }
     }
 
@@ -250,6 +253,7 @@ fn divide<'a>(
         | Kind::Lock
         | Kind::Semaphore
         | Kind::Ids
+        | Kind::Record
         | Kind::Ttl => by_key(object.operations)
             .into_iter()
             .map(|(key, operations)| job(kind, key, operations))
@@ -350,6 +354,7 @@ impl<'a> Job<'a> {
                 events::Events::build(&events::Part { operations, registrations, events }, entries)
             }),
             Kind::Ids => self.judge_ids(entries),
+            Kind::Record => self.judge_record(entries),
             Kind::SetFull => self.judge_set(entries, budget),
         }
     }
@@ -365,6 +370,16 @@ impl<'a> Job<'a> {
         let found = ids::judge(&self.operations, self.params)?;
         let mut result = CheckerResult::new();
         result.count("ids", found.told);
+        for (what, operations) in found.wrong {
+            self.add_violation(&mut result, what, &operations, entries);
+        }
+        Ok(result)
+    }
+
+    fn judge_record(&self, entries: &[Entry]) -> Result<CheckerResult, Malformed> {
+        let found = record::judge(&self.operations, self.params)?;
+        let mut result = CheckerResult::new();
+        result.count("moves", found.moves);
         for (what, operations) in found.wrong {
             self.add_violation(&mut result, what, &operations, entries);
         }

@@ -2,7 +2,7 @@
 //!
 //! - `judge`: the one entry; divides a history into parts and judges each.
 //! - `wgl`: the search for an order, over the `models` of objects; `events` and `ttl` are models
-//!   with lines and moments of their own. `ids` and `set_full` need no search.
+//!   with lines and moments of their own. `ids`, `record` and `set_full` need no search.
 //! - `explain`, `shrink`: what is wrong, and the least that shows it.
 //! - `coverage`, `available`: whether a run did enough to count, and served while it should.
 
@@ -17,6 +17,7 @@ mod model;
 mod models;
 mod operation;
 mod placed;
+mod record;
 mod set_full;
 mod shrink;
 mod ttl;

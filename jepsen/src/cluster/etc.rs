@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::net::{End, Net};
-use super::{CLUSTER_NAME, Setup};
+use super::{CLUSTER_NAME, Setup, coordinator, seeds};
 
 /// Each node has a network of its own, in which the usual ports are free.
 pub(super) const CLIENT_PORT: u16 = 5701;
@@ -46,8 +46,9 @@ pub(super) fn write(
             "seed-store.properties",
             format!(
                 "seed-store.type=filebased\nseed-store.filesystem.profile=local-config-default\n\
-                 seed-store.filesystem.seed-dir={}\n",
-                setup.folder.join("seeds").display()
+                 seed-store.filesystem.seed-dir={}\n{}",
+                seeds::directory(setup).display(),
+                seeds::TIMING
             ),
         )?;
     } else {
@@ -73,6 +74,9 @@ pub(super) fn write(
         data.display(),
         setup.nodes
     );
+    if setup.coordinators {
+        ours.push_str(&coordinator::lines(address));
+    }
     let usual = USUAL.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     let usual: Vec<(String, String)> = usual.collect();
     let wanted = |key: &str| setup.settings.iter().rfind(|(own, _)| own == key);

@@ -4,9 +4,12 @@
 //! Nothing of it has a name outside of this process: namespaces, mounts and devices are anonymous
 //! and go with the last process that uses them, so that a harness that dies leaves nothing behind.
 
+mod coordinator;
 mod etc;
 mod node;
+mod seeds;
 mod status;
+mod stranger;
 
 pub mod clock;
 pub mod disk;
@@ -22,8 +25,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use thiserror::Error;
 
+pub use coordinator::Coordinators;
 pub use node::{Node, Preloads};
 pub use status::{Admin, Leadership, Status};
+pub use stranger::Stranger;
 
 use disk::{Disk, FileSystem};
 use net::{End, Net};
@@ -65,6 +70,8 @@ pub struct Setup {
     pub clocks: bool,
     /// Nodes find each other by a seed directory, not by a list.
     pub seed_directory: bool,
+    /// Beside each node is a coordinator to be registered.
+    pub coordinators: bool,
     /// Where everything of the run is.
     pub folder: PathBuf,
     /// What the router's chance comes from.
@@ -77,6 +84,7 @@ pub struct Cluster {
     net: Net,
     nodes: Vec<Node>,
     admin: Admin,
+    coordinators: Coordinators,
 }
 
 impl Cluster {
@@ -93,7 +101,8 @@ impl Cluster {
             nodes.push(node.with_context(|| format!("node {}", name(number)))?);
         }
         let admin = Admin::new(local)?;
-        let cluster = Arc::new(Self { setup, net, nodes, admin });
+        let coordinators = Coordinators::new(&setup, &net)?;
+        let cluster = Arc::new(Self { setup, net, nodes, admin, coordinators });
         for number in 0..cluster.setup.nodes {
             cluster.node(number).start()?;
         }
@@ -136,6 +145,11 @@ impl Cluster {
     /// Asks operators' questions, from an address that no fault touches.
     pub fn admin(&self) -> &Admin {
         &self.admin
+    }
+
+    /// What stands beside the nodes.
+    pub fn coordinators(&self) -> &Coordinators {
+        &self.coordinators
     }
 
     /// What a node says of itself, if it answers.

@@ -24,6 +24,9 @@ pub struct Status {
     pub term: u64,
     /// Nodes with a vote, as it knows them.
     pub voters: Vec<String>,
+    /// Nodes without one.
+    #[serde(default)]
+    pub learners: Vec<String>,
     /// Index of the last entry applied.
     pub applied_index: u64,
     /// Index the newest snapshot ends at.

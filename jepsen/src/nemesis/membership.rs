@@ -57,15 +57,37 @@ pub(super) async fn exchange(
     let cluster = arena.cluster();
     cluster.node(new).start()?;
     let new_id = id_of(arena, new).await.context("the node that comes")?;
+    take_place(arena, (old, old_id), (new, &new_id)).await
+}
+
+/// The second half of an exchange, when the new node belongs to the cluster; nodes with their ids.
+pub(super) async fn take_place(
+    arena: &Arena,
+    (old, old_id): (usize, &str),
+    (new, new_id): (usize, &str),
+) -> anyhow::Result<()> {
     let vote = Some(json!({"voter": true}));
-    until_voters(arena, Method::PATCH, &new_id, vote, |voters| voters.contains(&new_id)).await?;
-    let gone = |voters: &[String]| !voters.iter().any(|voter| voter == old_id);
-    until_voters(arena, Method::DELETE, old_id, None, gone).await?;
+    let votes = |status: &Status| status.voters.iter().any(|voter| voter == new_id);
+    until(arena, Method::PATCH, new_id, vote, votes).await?;
+    remove(arena, old_id).await?;
     let mut voters = arena.voters();
     voters.retain(|voter| *voter != old);
     voters.push(new);
     arena.set_voters(voters);
     // It asks nobody any more.
+    empty(arena, old)
+}
+
+/// Takes a node out of the cluster, whether it votes or not.
+pub(super) async fn remove(arena: &Arena, id: &str) -> anyhow::Result<()> {
+    let gone =
+        |status: &Status| !status.voters.iter().chain(&status.learners).any(|member| member == id);
+    until(arena, Method::DELETE, id, None, gone).await
+}
+
+/// Ends a node, which is a new one when it comes again.
+pub(super) fn empty(arena: &Arena, old: usize) -> anyhow::Result<()> {
+    let cluster = arena.cluster();
     cluster.node(old).end();
     let data = cluster.node(old).data();
     std::fs::remove_dir_all(data).with_context(|| data.display().to_string())
@@ -121,12 +143,12 @@ async fn id_of(arena: &Arena, node: usize) -> anyhow::Result<String> {
 
 /// Asks the leader again and again until the voters are as they should be: a change that was
 /// refused because another is on its way, or that timed out, may be asked for again.
-async fn until_voters(
+async fn until(
     arena: &Arena,
     method: Method,
     node: &str,
     body: Option<Value>,
-    reached: impl Fn(&[String]) -> bool,
+    reached: impl Fn(&Status) -> bool,
 ) -> anyhow::Result<()> {
     let cluster = arena.cluster();
     let deadline = tokio::time::Instant::now() + EACH_WITHIN;
@@ -134,7 +156,7 @@ async fn until_voters(
     loop {
         if let Some(leader) = arena.leader().await {
             if let Some(status) = cluster.status(leader).await
-                && reached(&status.voters)
+                && reached(&status)
             {
                 return Ok(());
             }

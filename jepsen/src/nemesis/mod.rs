@@ -6,16 +6,20 @@
 mod actor;
 mod arena;
 mod clock;
+mod coordinator;
 mod corruption;
 mod disk_full;
 mod flush;
 mod links;
 mod membership;
+mod newcomers;
 mod partition;
+mod patience;
 mod power;
 mod process;
 mod restart;
 mod schedule;
+mod seeds;
 mod snapshot;
 mod transfer;
 
@@ -89,10 +93,13 @@ pub struct Needs {
     pub clocks: bool,
     /// A node beside the voters.
     pub spare: bool,
+    /// As many nodes beside the voters as there are voters.
+    pub as_many_spare: bool,
 }
 
 impl Needs {
-    const NONE: Self = Self { disks: false, flush: false, clocks: false, spare: false };
+    const NONE: Self =
+        Self { disks: false, flush: false, clocks: false, spare: false, as_many_spare: false };
     const DISKS: Self = Self { disks: true, ..Self::NONE };
     const FLUSH: Self = Self { flush: true, ..Self::NONE };
     const CLOCKS: Self = Self { clocks: true, ..Self::NONE };
@@ -104,6 +111,7 @@ impl Needs {
             flush: self.flush || other.flush,
             clocks: self.clocks || other.clocks,
             spare: self.spare || other.spare,
+            as_many_spare: self.as_many_spare || other.as_many_spare,
         }
     }
 }
@@ -245,6 +253,21 @@ pub const ROWS: &[Row] = &[
     cluster("transfer", || Box::new(transfer::Storm::new())),
     cluster("snapshot", || Box::new(snapshot::Lag::new())),
     cluster("restart", || Box::new(restart::Rolling::new(restart::Build::Same))),
+    cluster("seed-wipe", || Box::new(seeds::Seeds::new(seeds::Kind::Wipe))),
+    cluster("seed-dead", || Box::new(seeds::Seeds::new(seeds::Kind::Dead))),
+    Row {
+        name: "seed-foreign",
+        class: Class::Cluster,
+        needs: Needs::SPARE,
+        make: || Box::new(newcomers::Foreign::new()),
+    },
+    Row {
+        name: "start-race",
+        class: Class::Cluster,
+        needs: Needs { as_many_spare: true, ..Needs::NONE },
+        make: || Box::new(newcomers::Race::new()),
+    },
+    cluster("coordinator-dead", || Box::new(coordinator::Dead::new())),
     cluster("upgrade", || Box::new(restart::Rolling::new(restart::Build::Newer))),
 ];
 
@@ -260,8 +283,9 @@ const fn cluster(name: &'static str, make: fn() -> Box<dyn Fault>) -> Row {
     Row { name, class: Class::Cluster, needs: Needs::NONE, make }
 }
 
-/// Needs a build of its own, so a mix does not draw it.
-const UNMIXED: [&str; 1] = ["upgrade"];
+/// Need a build of their own, a seed directory or coordinators, so a mix does not draw them.
+const UNMIXED: [&str; 6] =
+    ["upgrade", "seed-wipe", "seed-dead", "seed-foreign", "start-race", "coordinator-dead"];
 /// No fault at all.
 pub const NONE: &str = "none";
 /// All classes at once.
@@ -328,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_a_name_of_its_own_and_only_an_upgrade_needs_another_build() {
+    fn every_row_has_a_name_of_its_own_and_mixes_leave_out_what_needs_more() {
         let names: std::collections::BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), ROWS.len());
         let mixed = lanes("all").unwrap();

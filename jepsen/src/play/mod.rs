@@ -166,7 +166,7 @@ struct Ended {
 fn setup(wanted: &Wanted, needs: Needs, binary: PathBuf, folder: &Path) -> Setup {
     Setup {
         nodes: wanted.nodes,
-        spare: usize::from(needs.spare),
+        spare: if needs.as_many_spare { wanted.nodes } else { usize::from(needs.spare) },
         clients: CLIENTS,
         binary,
         old_binary: wanted.old_binary.clone(),
@@ -174,7 +174,8 @@ fn setup(wanted: &Wanted, needs: Needs, binary: PathBuf, folder: &Path) -> Setup
         disks: needs.disks.then_some(wanted.file_system),
         flush_faults: needs.flush,
         clocks: needs.clocks,
-        seed_directory: false,
+        seed_directory: wanted.workload == workload::SEED_DIRECTORY,
+        coordinators: wanted.workload == workload::DISCOVERY_RECORD,
         folder: folder.to_owned(),
         seed: wanted.seed,
     }

@@ -52,6 +52,10 @@ const CI: &[Cell] = &[
     cell("counter", "bit-flip", 1),
     cell("lock", "reorder,corrupt", 1),
     Cell { nodes: 5, ..cell("register", "all", 1) },
+    cell("discovery-record", "coordinator-dead", 1),
+    cell("seed-directory", "seed-wipe,seed-dead", 1),
+    cell("seed-directory", "seed-foreign", 1),
+    cell("seed-directory", "start-race", 1),
 ];
 
 /// The few that show most, while one works.

@@ -135,6 +135,7 @@ mod tests {
             role: "follower".to_owned(),
             term,
             voters: Vec::new(),
+            learners: Vec::new(),
             applied_index,
             snapshot_index: 0,
             last_log_index: applied_index,

@@ -4,6 +4,7 @@
 //! no node, so that the same code drives real clusters, the reference server and simulations.
 
 mod counter;
+mod discovery;
 mod events;
 mod ids;
 mod keys;
@@ -74,8 +75,12 @@ pub const WITHIN: Duration = Duration::from_secs(2);
 /// How long one that waits for a lock does.
 pub const WITHIN_LOCK: Duration = Duration::from_secs(5);
 
+/// Registers of nodes that find each other by a seed directory.
+pub const SEED_DIRECTORY: &str = "seed-directory";
+/// Readers of the record that servers keep for the coordinators beside them.
+pub const DISCOVERY_RECORD: &str = "discovery-record";
 /// All of them by name, as the command line takes them.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 14] = [
     "register",
     "map-entry",
     "map-whole",
@@ -88,6 +93,8 @@ pub const NAMES: [&str; 12] = [
     "events",
     "ttl",
     "mix-openlookeng",
+    DISCOVERY_RECORD,
+    SEED_DIRECTORY,
 ];
 
 /// The workload of a name.
@@ -96,7 +103,7 @@ pub const NAMES: [&str; 12] = [
 /// There is none of that name.
 pub fn by_name(name: &str) -> anyhow::Result<Box<dyn Workload>> {
     Ok(match name {
-        "register" => Box::new(register::Register::new()),
+        "register" | SEED_DIRECTORY => Box::new(register::Register::new()),
         "map-entry" => Box::new(map_entry::MapEntry::new()),
         "map-whole" => Box::new(map_whole::MapWhole::new()),
         "set-full" => Box::new(set_full::SetFull::new()),
@@ -108,6 +115,7 @@ pub fn by_name(name: &str) -> anyhow::Result<Box<dyn Workload>> {
         "events" => Box::new(events::Events::new()),
         "ttl" => Box::new(ttl::Ttl::new()),
         "mix-openlookeng" => Box::new(openlookeng::OpenLooKeng::new()),
+        DISCOVERY_RECORD => Box::new(discovery::DiscoveryRecord),
         other => bail!("there is no workload {other:?}: choose one of {}", NAMES.join(", ")),
     })
 }

@@ -111,6 +111,10 @@ impl Route {
         self.free_at = None;
     }
 
+    pub(super) fn is_perfect(&self) -> bool {
+        self.perfect.0
+    }
+
     pub(super) fn is_cut(&self) -> bool {
         self.link.cut
     }

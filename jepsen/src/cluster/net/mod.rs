@@ -111,6 +111,11 @@ impl Net {
         self.parts.switch.lock().heal();
     }
 
+    /// Whether no link has a fault.
+    pub fn is_perfect(&self) -> bool {
+        self.parts.switch.lock().is_perfect()
+    }
+
     /// What the link has done since the network was made, in this direction: the proof of a fault
     /// is a difference of two of these.
     ///

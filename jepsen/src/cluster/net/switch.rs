@@ -66,6 +66,10 @@ impl Switch {
         }
     }
 
+    pub(super) fn is_perfect(&self) -> bool {
+        self.routes.iter().all(Route::is_perfect)
+    }
+
     pub(super) fn counters(&self, from: End, to: End) -> Counters {
         self.routes[self.route(from, to)].counters
     }
