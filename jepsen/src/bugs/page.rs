@@ -11,9 +11,10 @@ const END: &str = "<!-- end of the seeded bugs -->\n";
 
 /// The part of the page between its marks.
 pub fn page_part(bugs: &[Bug]) -> String {
-    let mut text = "| # | Bug | Promise broken | Arguments of the run that finds it | Found after | \
+    let mut text =
+        "| # | Bug | Promise broken | Arguments of the run that finds it | Found after | \
                     Also noticed by |\n| --- | --- | --- | --- | --- | --- |\n"
-        .to_owned();
+            .to_owned();
     for bug in bugs {
         let after = bug.found_after_s.map_or_else(|| "–".to_owned(), |after| format!("{after} s"));
         let Bug { number, name, patch, breaks, also_found_by, .. } = bug;
