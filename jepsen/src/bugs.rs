@@ -123,8 +123,8 @@ pub fn check_all_apply(root: &Path) -> anyhow::Result<()> {
 /// Builds the server with a bug in it and gives the path of the program.
 ///
 /// `target_dir` is cargo's for all bugs, and none that the tree itself is built in: dependencies
-/// are built once there, and of our own crates only those are built again that a patch touches. Not
-/// for two at a time. Whatever is listed by git, or new and not ignored, is copied as it lies there.
+/// are built once there, and of our own crates only those are built again that a patch touches.
+/// Not for two at a time. What git lists, or does not ignore, is copied as it lies there.
 ///
 /// # Errors
 /// When the tree cannot be copied, the patch does not apply, or what comes of it does not build.

@@ -8,13 +8,14 @@ use super::Bug;
 
 const BEGIN: &str = "<!-- seeded bugs, written by cargo xtask docs -->\n";
 const END: &str = "<!-- end of the seeded bugs -->\n";
+const HEAD: &str = "\
+| # | Bug | Promise broken | Run that finds it | Found after | Also noticed by |
+| --- | --- | --- | --- | --- | --- |
+";
 
 /// The part of the page between its marks.
 pub fn page_part(bugs: &[Bug]) -> String {
-    let mut text =
-        "| # | Bug | Promise broken | Arguments of the run that finds it | Found after | \
-                    Also noticed by |\n| --- | --- | --- | --- | --- | --- |\n"
-            .to_owned();
+    let mut text = HEAD.to_owned();
     for bug in bugs {
         let after = bug.found_after_s.map_or_else(|| "–".to_owned(), |after| format!("{after} s"));
         let Bug { number, name, patch, breaks, also_found_by, .. } = bug;
