@@ -5,7 +5,9 @@
 //! them says what each breaks and which run finds it. Invariant: every patch applies to the working
 //! tree as it is. A bug is built in a copy of the tree: nothing here writes into the tree itself.
 
+mod dependencies;
 mod page;
+mod search;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -13,12 +15,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 pub use page::{page_part, renew_page};
+pub use search::{Finding, Sighting, find};
 
 /// Where patches and table lie, from the root of the repository.
 pub const FOLDER: &str = "jepsen/bugs";
@@ -59,13 +61,28 @@ pub struct Bug {
 }
 
 impl Bug {
-    /// What the harness is called with to find it.
+    /// What the harness is called with to find it; the server and where the run is kept are not
+    /// among it.
+    pub fn arguments(&self) -> Vec<String> {
+        let Self { workload, nemesis, nodes, time_s, seed, client, .. } = self;
+        let mut words = format!(
+            "run --workload {workload} --nemesis {nemesis} --nodes {nodes} --time {time_s}s \
+             --seed {seed}"
+        );
+        if client != "native" {
+            words.push_str(" --client ");
+            words.push_str(client);
+        }
+        let mut arguments: Vec<String> = words.split(' ').map(ToOwned::to_owned).collect();
+        for (key, value) in &self.options {
+            arguments.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+        arguments
+    }
+
+    /// The whole command line.
     pub fn command(&self) -> String {
-        let Self { workload, nemesis, nodes, time_s, seed, .. } = self;
-        format!(
-            "statekeeper-jepsen run --workload {workload} --nemesis {nemesis} --nodes {nodes} \
-             --time {time_s} --seed {seed}"
-        )
+        format!("statekeeper-jepsen {} --binary PROGRAM", self.arguments().join(" "))
     }
 
     /// The name of its patch without the ending; also of what is built of it.
@@ -74,34 +91,19 @@ impl Bug {
     }
 }
 
-/// What a run says of a bug that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sighting {
-    /// A violation was reported.
-    Found,
-    /// The run counts, and reported none: the harness is blind to this bug.
-    Missed,
-    /// The run does not count: a fault did not take hold, too little traffic, a checker gave up.
-    Undecided,
-}
-
-/// A bug, what the run said, and how long it took to say it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Its number in the table.
-    pub number: u32,
-    /// What the run said.
-    pub sighting: Sighting,
-    /// Of the run alone: building does not count.
-    pub took: Duration,
-}
-
 /// All bugs in order of their numbers.
 ///
 /// # Panics
 /// When the table does not decode; a test holds that it does.
 pub fn table() -> Vec<Bug> {
     serde_json::from_str(TABLE).expect("jepsen/bugs/table.json decodes")
+}
+
+/// So many of these, those first that were found soonest; one that was never found comes last.
+pub fn quickest(mut bugs: Vec<Bug>, count: usize) -> Vec<Bug> {
+    bugs.sort_by_key(|bug| bug.found_after_s.unwrap_or(u64::MAX));
+    bugs.truncate(count);
+    bugs
 }
 
 /// Makes sure that each patch applies to the tree at `root` as it lies there, committed or not.
@@ -130,6 +132,7 @@ pub fn check_all_apply(root: &Path) -> anyhow::Result<()> {
 /// When the tree cannot be copied, the patch does not apply, or what comes of it does not build.
 pub fn build(bug: &Bug, root: &Path, target_dir: &Path) -> anyhow::Result<PathBuf> {
     let copy = target_dir.join("tree");
+    dependencies::take(&root.join("target"), target_dir)?;
     tree::copy(root, &copy).with_context(|| format!("cannot copy {}", root.display()))?;
     git_apply(&copy, &patch_of(root, bug), &[])?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -145,23 +148,6 @@ pub fn build(bug: &Bug, root: &Path, target_dir: &Path) -> anyhow::Result<PathBu
     fs::copy(&built, &new).with_context(|| format!("cannot copy {}", built.display()))?;
     fs::rename(&new, &program).with_context(|| format!("cannot rename {}", new.display()))?;
     Ok(program)
-}
-
-/// Builds a bug and lets `run` look for it with the program that came of that.
-///
-/// # Errors
-/// When it does not build, or the run fails of itself.
-pub fn find(
-    bug: &Bug,
-    root: &Path,
-    target_dir: &Path,
-    run: impl FnOnce(&Path, &Bug) -> anyhow::Result<Sighting>,
-) -> anyhow::Result<Finding> {
-    let program = build(bug, root, target_dir)?;
-    let begun = Instant::now();
-    let sighting =
-        run(&program, bug).with_context(|| format!("the run for bug {}", bug.label()))?;
-    Ok(Finding { number: bug.number, sighting, took: begun.elapsed() })
 }
 
 fn patch_of(root: &Path, bug: &Bug) -> PathBuf {

@@ -4,6 +4,7 @@
 //! verdicts, 64 says that the arguments are wrong, 70 that the harness failed.
 
 mod profiles;
+mod seeded;
 mod wanted;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use profiles::ProfileArguments;
+use seeded::BugsVerb;
 use statekeeper_jepsen::play::{self, Wanted};
 use statekeeper_jepsen::report::{RunPlan, Verdict};
 use statekeeper_jepsen::{check, cluster, report};
@@ -67,6 +69,11 @@ enum Verb {
         #[arg(long, default_value = "Runs of the harness")]
         title: String,
     },
+    /// The bugs that are planted to see whether a run finds them.
+    Bugs {
+        #[command(subcommand)]
+        verb: BugsVerb,
+    },
 }
 
 /// `EX_USAGE` of sysexits.h.
@@ -112,6 +119,7 @@ impl Verb {
                 println!("{}", report::summary(&store)?.markdown(&title));
                 Ok(ExitCode::SUCCESS)
             }
+            Self::Bugs { verb } => verb.run(),
         }
     }
 }

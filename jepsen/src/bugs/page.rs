@@ -20,7 +20,7 @@ pub fn page_part(bugs: &[Bug]) -> String {
         let after = bug.found_after_s.map_or_else(|| "–".to_owned(), |after| format!("{after} s"));
         let Bug { number, name, patch, breaks, also_found_by, .. } = bug;
         let bug_cell = format!("[{name}](../{}/{patch})", super::FOLDER);
-        let run = run_cell(bug);
+        let run = format!("`{}`", bug.arguments()[1..].join(" "));
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
@@ -28,19 +28,6 @@ pub fn page_part(bugs: &[Bug]) -> String {
         );
     }
     text
-}
-
-fn run_cell(bug: &Bug) -> String {
-    let command = bug.command();
-    let arguments = command.strip_prefix("statekeeper-jepsen run ").unwrap_or(&command);
-    let mut cell = format!("`{arguments}`");
-    if bug.client != "native" {
-        let _ = write!(cell, ", client `{}`", bug.client);
-    }
-    for (key, value) in &bug.options {
-        let _ = write!(cell, ", `{key}={value}`");
-    }
-    cell
 }
 
 /// The page with this part between its marks.
