@@ -2,6 +2,7 @@
 //! The table is complete, its patches apply, and the page says the same.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use crate::{nemesis, workload};
@@ -41,8 +42,18 @@ fn every_row_is_complete() {
         assert_eq!(bug.number, number, "{label}");
         assert!(bug.patch.starts_with(&format!("{number:02}-")), "{label}");
         assert!(bug.patch.ends_with(".patch"), "{label}");
-        workload::by_name(&bug.workload).unwrap_or_else(|error| panic!("{label}: {error}"));
-        nemesis::lanes(&bug.nemesis).unwrap_or_else(|error| panic!("{label}: {error}"));
+        let workload = workload::by_name(&bug.workload).map(|_| ());
+        let lanes = nemesis::lanes(&bug.nemesis);
+        // What was never found may wait for a workload that is still to come.
+        if bug.found_after_s.is_some() {
+            workload.unwrap_or_else(|error| panic!("{label}: {error}"));
+        }
+        let lanes = lanes.unwrap_or_else(|error| panic!("{label}: {error}"));
+        let planned = nemesis::schedule(&lanes, Duration::from_secs(bug.time_s), bug.seed);
+        for row in lanes.iter().flatten() {
+            let done = planned.iter().flatten().any(|planned| planned.fault == row.name);
+            assert!(done, "{label}: {} is not done within the time", row.name);
+        }
         assert!(CLIENTS.contains(&&*bug.client), "{label}: {}", bug.client);
         assert!([1, 3, 5, 7].contains(&bug.nodes), "{label}: {} nodes", bug.nodes);
         assert!((10..=TIME_S_MAX).contains(&bug.time_s), "{label}: {} s", bug.time_s);
@@ -88,7 +99,7 @@ fn the_page_is_fresh() {
         fs::write(&path, &fresh).unwrap();
         return;
     }
-    assert_eq!(page, fresh, "run: cargo xtask docs");
+    assert!(page == fresh, "run: cargo xtask docs");
 }
 
 #[test]

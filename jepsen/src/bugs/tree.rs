@@ -8,8 +8,13 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+use super::dependencies::set_modified;
+
 /// Makes `copy` hold what git lists at `root`, and new files that it does not ignore.
 pub(super) fn copy(root: &Path, copy: &Path) -> anyhow::Result<()> {
+    // Only at first files keep their times, so that what was built of them counts: afterwards a file
+    // that is as before again is newer than what was built of it in between.
+    let keep_times = !copy.exists();
     fs::create_dir_all(copy).with_context(|| format!("cannot make {}", copy.display()))?;
     let mut wanted = BTreeSet::new();
     for name in listed(root)? {
@@ -22,6 +27,10 @@ pub(super) fn copy(root: &Path, copy: &Path) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot make {}", folder.display()))?;
             fs::write(&target, content)
                 .with_context(|| format!("cannot write {}", target.display()))?;
+            if keep_times {
+                let modified = fs::metadata(root.join(&name)).and_then(|data| data.modified());
+                set_modified(&target, modified.with_context(|| name.display().to_string())?)?;
+            }
         }
         wanted.insert(target);
     }

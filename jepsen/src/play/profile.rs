@@ -36,7 +36,7 @@ const CI: &[Cell] = &[
     cell("register", "halves,leader-alone,one-way", 2),
     cell("map-entry", "kill,kill-leader,kill-all", 2),
     cell("map-whole", "kill-majority,pause,pause-leader", 2),
-    cell("set-full", "snapshot", 1),
+    cell("set-full", "snapshot,lag", 1),
     cell("counter", "reset,loss,duplicate", 2),
     cell("lock", "power,power-all", 1),
     cell("lock-reentrant", "restart", 1),
@@ -49,7 +49,7 @@ const CI: &[Cell] = &[
     Cell { client: ClientKind::Java, ..cell("map-entry", "kill-leader", 1) },
     Cell { client: ClientKind::Python, ..cell("counter", "bridge,majority-ring,flapping", 2) },
     cell("set-full", "power-majority,disk-full", 1),
-    cell("counter", "bit-flip", 1),
+    cell("counter", "bit-flip,old-log", 1),
     cell("lock", "reorder,corrupt", 1),
     Cell { nodes: 5, ..cell("register", "all", 1) },
 ];
