@@ -10,7 +10,9 @@
 //! - `run`: workers, listeners and last questions of a workload, against whatever answers.
 //! - `play`: one run against a real cluster, from its plan to its pages.
 //! - `report`: pages and plots of a run.
+//! - `bugs`: mistakes planted in the server, each with the run that is to find it.
 
+pub mod bugs;
 pub mod check;
 pub mod client;
 pub mod cluster;

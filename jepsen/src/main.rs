@@ -5,6 +5,7 @@
 
 mod probing;
 mod profiles;
+mod seeded;
 mod wanted;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use profiles::ProfileArguments;
+use seeded::BugsVerb;
 use statekeeper_jepsen::play::{self, Wanted};
 use statekeeper_jepsen::report::{RunPlan, Verdict};
 use statekeeper_jepsen::{check, cluster, report};
@@ -70,6 +72,11 @@ enum Verb {
         #[arg(long, default_value = "Runs of the harness")]
         title: String,
     },
+    /// The bugs that are planted to see whether a run finds them.
+    Bugs {
+        #[command(subcommand)]
+        verb: BugsVerb,
+    },
 }
 
 /// `EX_USAGE` of sysexits.h.
@@ -120,6 +127,7 @@ impl Verb {
                 println!("{}", report::summary(&store)?.markdown(&title));
                 Ok(ExitCode::SUCCESS)
             }
+            Self::Bugs { verb } => verb.run(),
         }
     }
 }

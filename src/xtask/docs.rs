@@ -1,7 +1,8 @@
 //! `cargo xtask docs`: the generated pages.
 //!
-//! `docs/configuration.md` comes from the table of keys; a test of the configuration compares it,
-//! and writes it when told to. The coverage tables of `docs/protocol.md` are made here.
+//! `docs/configuration.md` comes from the table of keys, the seeded bugs of `docs/testing.md` from
+//! `jepsen/bugs/table.json`; a test of each compares it, and writes it when told to. The coverage
+//! tables of `docs/protocol.md` are made here.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use crate::repository::{cargo, root};
 
 const BEGIN: &str = "<!-- written by cargo xtask docs -->\n";
 const END: &str = "<!-- end of what cargo xtask docs writes -->\n";
-/// Tells the test of the configuration page to write it.
+/// Tells the tests of pages to write them.
 const WRITE_VARIABLE: &str = "STATEKEEPER_TEST_WRITE_DOCS";
 
 #[derive(clap::Args)]
@@ -27,12 +28,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.check {
         check()?;
-        return execute(&mut configuration_page());
+        return execute(&mut tested_pages());
     }
     write()
 }
 
-/// Compares the tables of `docs/protocol.md`; the configuration page is compared by its test.
+/// Compares the tables of `docs/protocol.md`; what tests compare is left to them.
 pub(crate) fn check() -> anyhow::Result<()> {
     let page = read_protocol_page()?;
     let fresh = renew(&page, &coverage::tables()?)?;
@@ -47,12 +48,13 @@ pub(crate) fn write() -> anyhow::Result<()> {
     if page != fresh {
         fs::write(protocol_page(), fresh).context("cannot write docs/protocol.md")?;
     }
-    execute(configuration_page().env(WRITE_VARIABLE, "1"))
+    execute(tested_pages().env(WRITE_VARIABLE, "1"))
 }
 
-fn configuration_page() -> std::process::Command {
-    let test = "config::tests::the_page_is_fresh";
-    cargo("test", &["--workspace", "--lib", "--quiet", "--", "--exact", test])
+fn tested_pages() -> std::process::Command {
+    let (configuration, bugs) =
+        ("config::tests::the_page_is_fresh", "bugs::tests::the_page_is_fresh");
+    cargo("test", &["--workspace", "--lib", "--quiet", "--", "--exact", configuration, bugs])
 }
 
 fn protocol_page() -> PathBuf {

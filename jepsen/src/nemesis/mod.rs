@@ -34,8 +34,10 @@ pub use actor::{Tally, act};
 pub use arena::{Arena, Claim};
 pub use schedule::{Lane, Planned, schedule};
 
+use corruption::How;
 use partition::Shape;
 use process::Victims;
+use snapshot::Away;
 
 /// One kind of fault, done again and again.
 pub trait Fault: Send {
@@ -224,7 +226,13 @@ pub const ROWS: &[Row] = &[
         name: "bit-flip",
         class: Class::Disk,
         needs: Needs::SPARE,
-        make: || Box::new(corruption::Corrupt::new()),
+        make: || Box::new(corruption::Corrupt::new(How::Flipped)),
+    },
+    Row {
+        name: "old-log",
+        class: Class::Disk,
+        needs: Needs::SPARE,
+        make: || Box::new(corruption::Corrupt::new(How::OldLog)),
     },
     Row {
         name: "clock-jump",
@@ -251,7 +259,8 @@ pub const ROWS: &[Row] = &[
         make: || Box::new(membership::Replace::new()),
     },
     cluster("transfer", || Box::new(transfer::Storm::new())),
-    cluster("snapshot", || Box::new(snapshot::Lag::new())),
+    cluster("snapshot", || Box::new(snapshot::Lag::new(Away::Killed))),
+    cluster("lag", || Box::new(snapshot::Lag::new(Away::Paused))),
     cluster("restart", || Box::new(restart::Rolling::new(restart::Build::Same))),
     cluster("seed-wipe", || Box::new(seeds::Seeds::new(seeds::Kind::Wipe))),
     cluster("seed-dead", || Box::new(seeds::Seeds::new(seeds::Kind::Dead))),

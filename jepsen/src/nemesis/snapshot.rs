@@ -22,8 +22,20 @@ const WITHIN: Duration = Duration::from_secs(5);
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(20);
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// A node tells of a snapshot a moment after it has applied it.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
+/// How a node is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Away {
+    /// Its process is killed, and started again.
+    Killed,
+    /// Its process stands still: its clients stay connected to it and do not know.
+    Paused,
+}
 
 pub(super) struct Lag {
+    away: Away,
     claim: Option<Claim>,
     /// The end of its log when it was killed.
     knew: u64,
@@ -34,8 +46,8 @@ pub(super) struct Lag {
 }
 
 impl Lag {
-    pub(super) fn new() -> Self {
-        Self { claim: None, knew: 0, before: BTreeMap::new(), thrown_away: 0 }
+    pub(super) fn new(away: Away) -> Self {
+        Self { away, claim: None, knew: 0, before: BTreeMap::new(), thrown_away: 0 }
     }
 
     /// Writes until the leader's log begins after what the node knows.
@@ -109,7 +121,10 @@ impl Fault for Lag {
             let nodes = claim.nodes().to_vec();
             let cluster = arena.cluster();
             let Some(status) = cluster.status(nodes[0]).await else { return Ok(None) };
-            cluster.node(nodes[0]).kill()?;
+            match self.away {
+                Away::Killed => drop(cluster.node(nodes[0]).kill()?),
+                Away::Paused => cluster.node(nodes[0]).pause().await?,
+            }
             self.knew = status.last_log_index;
             for other in arena.voters().into_iter().filter(|other| *other != nodes[0]) {
                 if let Some(log) = Log::of(arena, other).await {
@@ -133,15 +148,21 @@ impl Fault for Lag {
                 return Ok(Proof::counted(0, "nodes were away"));
             };
             let (cluster, node) = (arena.cluster(), claim.nodes()[0]);
-            cluster.node(node).start()?;
-            let deadline = tokio::time::Instant::now() + CAUGHT_UP_WITHIN;
+            match self.away {
+                Away::Killed => cluster.node(node).start()?,
+                Away::Paused => cluster.node(node).resume()?,
+            }
+            let mut deadline = tokio::time::Instant::now() + CAUGHT_UP_WITHIN;
             let mut installed = 0;
             while self.thrown_away > 0 && tokio::time::Instant::now() < deadline {
                 if let Some(status) = cluster.status(node).await
                     && status.applied_index >= self.thrown_away
                 {
                     installed = status.snapshot_index;
-                    break;
+                    if installed > self.knew {
+                        break;
+                    }
+                    deadline = deadline.min(tokio::time::Instant::now() + TOLD_WITHIN);
                 }
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, name};
+use crate::cluster::{Cluster, Unwell, name};
 
 /// Records end and heartbeats are applied while the nodes are read; then they are read again.
 const ATTEMPTS_WITHIN: Duration = Duration::from_secs(15);
@@ -38,7 +37,8 @@ pub(super) async fn differences(cluster: &Cluster, nodes: &[usize]) -> anyhow::R
         }
         last.clone_from(&unlike);
         if Instant::now() >= deadline {
-            bail!("the nodes never stood at one index to be compared: {before:?}; {last:?}");
+            let never = format!("the nodes never came to one index: {before:?}; {last:?}");
+            return Err(Unwell(never).into());
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -89,13 +89,20 @@ fn compare(nodes: &[usize], states: &[BTreeMap<String, Vec<Value>>]) -> Vec<Stri
         let paths = first.keys().chain(other.keys());
         let unlike = paths.filter(|path| first.get(*path) != other.get(*path)).min();
         if let Some(path) = unlike {
-            let count = |state: &BTreeMap<String, Vec<Value>>| state.get(path).map_or(0, Vec::len);
+            let rows = [first, other].map(|state| state.get(path).map_or(&[][..], Vec::as_slice));
+            let only = |own: &[Value], others: &[Value]| {
+                let only = own.iter().find(|row| !others.contains(row));
+                only.map_or_else(|| "no row".to_owned(), ToString::to_string)
+            };
             found.push(format!(
-                "{} and {} differ in {path}: {} and {} rows",
+                "{} and {} differ in {path}: {} and {} rows; only the first has {}, only the second \
+                 {}",
                 name(nodes[0]),
                 name(*node),
-                count(first),
-                count(other)
+                rows[0].len(),
+                rows[1].len(),
+                only(rows[0], rows[1]),
+                only(rows[1], rows[0])
             ));
         }
     }
@@ -115,7 +122,8 @@ mod tests {
             BTreeMap::from([("/v1/maps/m/entries".to_owned(), rows)])
         };
         assert_eq!(compare(&[0, 1], &[state(&[1, 2]), state(&[1, 2])]), [""; 0]);
-        assert_eq!(compare(&[0, 2], &[state(&[1, 2]), state(&[1, 3])]).len(), 1);
+        let unlike = compare(&[0, 2], &[state(&[1, 2]), state(&[1, 3])]);
+        assert!(unlike[0].ends_with("only the first has 2, only the second 3"), "{unlike:?}");
         assert_eq!(compare(&[0, 1], &[state(&[1]), BTreeMap::new()]).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! A worker: one process after the other, each with a client of its own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,17 @@ pub(super) async fn work(run: Run, worker: usize, stop: CancellationToken) {
             abandon(&run, process, client);
             continue;
         }
+        let (begin, seen) = (Instant::now(), client.session());
         let outcome = run.ask(process, client.as_mut(), &asked).await;
+        if has_lost_session(&outcome) {
+            // The client makes a new one: for the model that is another owner. A session that was
+            // made by this very call ended no earlier than the call began.
+            let end = seen.map_or(begin, |seen| seen.renewed_at + seen.time_to_live);
+            run.sessions.lock().ends.insert(process, end);
+            let lost = Outcome::Info { error: "the session ended".to_owned() };
+            run.workload.lock().done(worker, &asked, &lost);
+            continue;
+        }
         run.workload.lock().done(worker, &asked, &outcome);
         match outcome {
             Outcome::Ok { .. } => {
@@ -66,6 +76,11 @@ pub(super) async fn work(run: Run, worker: usize, stop: CancellationToken) {
         }
         tokio::time::sleep(pace).await;
     }
+}
+
+/// Heartbeats did not get through for so long that the session is gone, and its locks with it.
+fn has_lost_session(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Fail { error } if error.starts_with("SessionExpired"))
 }
 
 /// Most workers stay at their node, also when it is a bad one: stale nodes must be asked.
