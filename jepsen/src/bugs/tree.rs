@@ -12,8 +12,8 @@ use super::dependencies::set_modified;
 
 /// Makes `copy` hold what git lists at `root`, and new files that it does not ignore.
 pub(super) fn copy(root: &Path, copy: &Path) -> anyhow::Result<()> {
-    // Only at first files keep their times, so that what was built of them counts: afterwards a file
-    // that is as before again is newer than what was built of it in between.
+    // Only at first files keep their times, so that what was built of them counts: afterwards a
+    // file that is as before again is newer than what was built of it in between.
     let keep_times = !copy.exists();
     fs::create_dir_all(copy).with_context(|| format!("cannot make {}", copy.display()))?;
     let mut wanted = BTreeSet::new();

@@ -95,8 +95,8 @@ fn compare(nodes: &[usize], states: &[BTreeMap<String, Vec<Value>>]) -> Vec<Stri
                 only.map_or_else(|| "no row".to_owned(), ToString::to_string)
             };
             found.push(format!(
-                "{} and {} differ in {path}: {} and {} rows; only the first has {}, only the second \
-                 {}",
+                "{} and {} differ in {path}: {} and {} rows; only the first has {}, only the \
+                 second {}",
                 name(nodes[0]),
                 name(*node),
                 rows[0].len(),
