@@ -228,8 +228,10 @@ async fn phases(
         stop_watch.cancel();
         (tally, healed)
     };
-    let (((tally, healed), ()), ()) = tokio::join!(
-        async { tokio::join!(watching, watch_leader(recorder.clone(), ask, stop_watch.clone())) },
+    let ((tally, healed), (), (), ()) = tokio::join!(
+        watching,
+        watch_leader(recorder.clone(), ask, stop_watch.clone()),
+        run.listen(&stop_watch),
         watch.look(&stop_watch)
     );
     let mut wrong = run.violations();

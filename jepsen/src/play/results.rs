@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::Ended;
 use crate::check::{self, Budget, Needs, available, coverage, faulted, judge};
-use crate::history::{self, History};
+use crate::history::{self, EntryType, History};
 use crate::nemesis::{NONE, ROWS, Tally};
 use crate::report::{self, Anomaly, RunPlan, RunResults, Verdict, Violation, figures, recovery};
 use crate::run::{leaderless, with_renewed_listeners};
+use crate::workload;
 
 /// After each fault so much time is left out of what is told of availability.
 const GRACE: Duration = Duration::from_secs(3);
@@ -106,6 +107,10 @@ fn lacking(plan: &RunPlan, history: &History, tally: &Tally) -> Vec<String> {
         operations_per_second_min: OPERATIONS_PER_SECOND_MIN,
     };
     let mut lacking = coverage(history, needs).lacking;
+    let listens = workload::by_name(&plan.workload).is_ok_and(|own| !own.listeners().is_empty());
+    if listens && !history.entries.iter().any(|entry| entry.kind == EntryType::Event) {
+        lacking.push("no listener was told of anything".to_owned());
+    }
     lacking.extend(tally.unproved.iter().map(|why| format!("a fault without proof: {why}")));
     if plan.nemesis != NONE && tally.kinds.is_empty() {
         lacking.push("no fault was done".to_owned());

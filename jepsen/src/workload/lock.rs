@@ -103,14 +103,16 @@ impl Workload for Lock {
             if dies || refused >= REFUSED_MAX {
                 return Self::ask(&name, "die", None, WITHIN);
             }
+            // A client that gives up closes its connection, and takes back what it asked. One that
+            // waits is there when its session has ended.
             return if refused > 0 {
-                Self::ask(&name, "release", None, WITHIN)
+                Self::ask(&name, "release", None, WITHIN_LOCK)
             } else if holds < self.max_holds && random.random_bool(0.4) {
                 Self::try_acquire(&name)
             } else if random.random_bool(0.15) {
                 Self::ask(&name, "is-locked", None, WITHIN)
             } else {
-                Self::ask(&name, "release", None, WITHIN)
+                Self::ask(&name, "release", None, WITHIN_LOCK)
             };
         }
         let name = self.current(worker);
