@@ -30,6 +30,9 @@ pub async fn watch_leader(
     }
 }
 
+/// Events whose value says which change they tell: each value is written once.
+const WITH_VALUE: [&str; 2] = ["added", "updated"];
+
 fn leadership(entry: &Entry) -> Option<Option<&str>> {
     let by = matches!(&entry.process, Process::Named(name) if name == LEADER);
     by.then(|| entry.value.as_ref().and_then(|value| value.as_str()))
@@ -50,10 +53,10 @@ pub fn leaderless(history: &History) -> Duration {
     Duration::from_nanos(longest)
 }
 
-/// A listener that was lost with its connection may miss what came after the last event it got: its
-/// end is put there. A change of leader ends and renews every listener: changes between may be
-/// missing or late, and are never repeated. `unlisten` stands where the old leader was last known
-/// to serve, `listen` is acknowledged where the new one is known.
+/// A listener that was lost with its connection may miss what came after the last change it was
+/// told of: its end is put there. A change of leader ends and renews every listener: changes
+/// between may be missing or late, and are never repeated. `unlisten` stands where the old leader was last
+/// known to serve, `listen` is acknowledged where the new one is known.
 pub fn with_renewed_listeners(history: &History) -> History {
     let history = &with_early_ends(history);
     let mut cuts = Vec::new();
@@ -77,14 +80,26 @@ fn with_early_ends(history: &History) -> History {
         .collect();
     for at in lost {
         let entry = moved.entries.remove(at);
-        let of_it = |other: &Entry| other.listener == entry.listener;
         // Whatever is moved comes from further behind, so the places before stay.
-        let last = moved.entries[..at].iter().rposition(of_it).map_or(at, |last| last + 1);
+        let last = last_told(&moved.entries[..at], &entry).unwrap_or(at);
         let time = moved.entries[..last].last().map_or(entry.time, |before| before.time);
         moved.entries.insert(last, Entry { time, ..entry });
     }
     moved.number();
     moved
+}
+
+/// Where the change began that a listener was told of last: a node that stood still tells it late,
+/// and what came after the change not at all.
+fn last_told(before: &[Entry], unlisten: &Entry) -> Option<usize> {
+    let of_it = |other: &&Entry| other.listener == unlisten.listener;
+    let begin = before.iter().position(|other| of_it(&other) && other.kind == EntryType::Ok)? + 1;
+    let last = before.iter().filter(of_it).rfind(|event| WITH_VALUE.contains(&&*event.f));
+    let caused = |event: &Entry| {
+        let same = |other: &Entry| (&other.key, &other.value) == (&event.key, &event.value);
+        before.iter().position(|other| other.kind == EntryType::Invoke && same(other))
+    };
+    Some(last.and_then(caused).map_or(begin, |at| at.max(begin)))
 }
 
 fn renew(history: &History, cuts: &[(usize, usize)]) -> History {

@@ -77,18 +77,27 @@ fn a_listener_that_ends_while_nobody_leads_is_not_there_afterwards() {
 }
 
 #[test]
-fn a_listener_that_was_lost_ends_after_its_last_event() {
+fn a_listener_that_was_lost_ends_with_the_last_change_it_was_told_of() {
     let with = with_renewed_listeners(&history(&[
         json!({"process": 1, "type": "invoke", "f": "listen", "listener": "L"}),
         json!({"process": 1, "type": "ok", "f": "listen", "listener": "L"}),
-        json!({"process": 1, "type": "event", "f": "added", "key": "k", "listener": "L"}),
-        json!({"process": 2, "type": "invoke", "f": "put", "key": "k", "value": 2}),
-        json!({"process": 2, "type": "ok", "f": "put", "key": "k", "value": 2}),
+        json!({"process": 2, "type": "invoke", "f": "put", "key": "k", "value": 1}),
+        json!({"process": 2, "type": "ok", "f": "put", "key": "k", "value": 1}),
+        json!({"process": 2, "type": "invoke", "f": "set", "key": "k", "value": 2}),
+        json!({"process": 2, "type": "ok", "f": "set", "key": "k", "value": 2}),
+        json!({"process": 2, "type": "invoke", "f": "remove", "key": "k"}),
+        json!({"process": 2, "type": "ok", "f": "remove", "key": "k"}),
+        json!({"process": 1, "type": "event", "f": "added", "key": "k", "value": 1,
+            "listener": "L"}),
+        json!({"process": 1, "type": "event", "f": "updated", "key": "k", "value": 2,
+            "listener": "L"}),
         json!({"process": 1, "type": "invoke", "f": "unlisten", "listener": "L", "lost": true}),
         json!({"process": 1, "type": "ok", "f": "unlisten", "listener": "L"}),
     ]));
     let order: Vec<&str> = with.entries.iter().map(|entry| entry.f.as_str()).collect();
-    assert_eq!(order, ["listen", "listen", "added", "unlisten", "put", "put", "unlisten"]);
+    let begin = ["listen", "listen", "put", "put", "unlisten", "set", "set", "remove", "remove"];
+    assert_eq!(order[..begin.len()], begin);
+    assert_eq!(order[begin.len()..], ["added", "updated", "unlisten"]);
     assert!(with.entries.is_sorted_by_key(|entry| entry.time));
 }
 
