@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use statekeeper_jepsen::check::{Budget, Judgement, Verdict, judge};
 use serde_json::json;
-use statekeeper_jepsen::client::{Client, Op};
+use statekeeper_jepsen::check::{Budget, Judgement, Verdict, judge};
 use statekeeper_jepsen::client::reference::{Reference, Spoil, Wrong};
+use statekeeper_jepsen::client::{Client, Op};
 use statekeeper_jepsen::history::{Header, Recorder};
 use statekeeper_jepsen::run::{Run, Ways};
 use statekeeper_jepsen::workload::{self, NAMES};
