@@ -39,6 +39,8 @@ use partition::Shape;
 use process::Victims;
 use snapshot::Away;
 
+use crate::workload;
+
 /// One kind of fault, done again and again.
 pub trait Fault: Send {
     /// Begins; it holds when this returns. `None`: there was nobody left to do it to.
@@ -295,6 +297,14 @@ const fn cluster(name: &'static str, make: fn() -> Box<dyn Fault>) -> Row {
 /// Need a build of their own, a seed directory or coordinators, so a mix does not draw them.
 const UNMIXED: [&str; 6] =
     ["upgrade", "seed-wipe", "seed-dead", "seed-foreign", "start-race", "coordinator-dead"];
+/// The one workload whose cluster has what a fault is done to.
+const OF_ONE_WORKLOAD: [(&str, &str); 5] = [
+    ("seed-wipe", workload::SEED_DIRECTORY),
+    ("seed-dead", workload::SEED_DIRECTORY),
+    ("seed-foreign", workload::SEED_DIRECTORY),
+    ("start-race", workload::SEED_DIRECTORY),
+    ("coordinator-dead", workload::DISCOVERY_RECORD),
+];
 /// No fault at all.
 pub const NONE: &str = "none";
 /// All classes at once.
@@ -335,6 +345,11 @@ pub fn lanes(name: &str) -> anyhow::Result<Vec<Vec<&'static Row>>> {
 /// What the faults of all lanes need together.
 pub fn needs(lanes: &[Vec<&'static Row>]) -> Needs {
     lanes.iter().flatten().fold(Needs::NONE, |all, row| all.with(row.needs))
+}
+
+/// The one workload that a fault can be done with, if there is only one.
+pub fn only_workload(fault: &str) -> Option<&'static str> {
+    OF_ONE_WORKLOAD.iter().find(|(name, _)| *name == fault).map(|(_, workload)| *workload)
 }
 
 /// The row of a name.
