@@ -55,8 +55,8 @@ pub fn leaderless(history: &History) -> Duration {
 
 /// A listener that was lost with its connection may miss what came after the last change it was
 /// told of: its end is put there. A change of leader ends and renews every listener: changes
-/// between may be missing or late, and are never repeated. `unlisten` stands where the old leader was last
-/// known to serve, `listen` is acknowledged where the new one is known.
+/// between may be missing or late, and are never repeated. `unlisten` stands where the old leader
+/// was last known to serve, `listen` is acknowledged where the new one is known.
 pub fn with_renewed_listeners(history: &History) -> History {
     let history = &with_early_ends(history);
     let mut cuts = Vec::new();
