@@ -22,6 +22,8 @@ pub(crate) struct Identity {
     pub(crate) node: NodeId,
     /// How often the data directory was started.
     pub(crate) start: u64,
+    /// Drawn at the start: a data directory that is put back from a copy repeats its count.
+    incarnation: u64,
     data_dir: Arc<DataDir>,
     cluster: RwLock<Option<ClusterId>>,
     log: Log,
@@ -34,6 +36,7 @@ impl Identity {
         Self {
             node: NodeId(known.node_id),
             start: known.start_count,
+            incarnation: rand::random(),
             data_dir,
             cluster: RwLock::new(cluster),
             log,
@@ -64,9 +67,9 @@ impl Identity {
     /// What this node says first on a connection; `None` without a cluster.
     pub(crate) async fn hello(&self, to: Option<NodeId>, purpose: Purpose) -> Option<Hello> {
         let cluster = self.cluster()?;
-        let Welcome { node: from, last_log_id, vote } = self.welcome().await;
+        let Welcome { node: from, incarnation, last_log_id, vote } = self.welcome().await;
         let (magic, version) = (MAGIC, VERSION);
-        Some(Hello { magic, version, cluster, from, to, last_log_id, vote, purpose })
+        Some(Hello { magic, version, cluster, from, incarnation, to, last_log_id, vote, purpose })
     }
 
     /// What this node answers to a hello that it accepts.
@@ -74,6 +77,7 @@ impl Identity {
         let vote = self.log.clone().get_log_reader().await.read_vote().await;
         // The vote is read first: a log that shrinks under a newer leader then has a newer vote.
         let vote = vote.ok().flatten();
-        Welcome { node: self.node, last_log_id: self.last_log_id().await, vote }
+        let (node, incarnation) = (self.node, self.incarnation);
+        Welcome { node, incarnation, last_log_id: self.last_log_id().await, vote }
     }
 }

@@ -14,7 +14,7 @@ use super::counters::RaftCounters;
 use super::identity::Identity;
 use super::limits;
 use super::link::{Link, LinkError};
-use super::message::{HelloRefusal, Purpose};
+use super::message::{HelloRefusal, Purpose, Welcome};
 use super::roster::Roster;
 use super::transport::Dialer;
 
@@ -129,7 +129,8 @@ impl Links {
             let refusal = HelloRefusal::OtherNode { ours: welcome.node };
             return Err(LinkError::Refused { address, refusal });
         }
-        match self.roster.lost(node, welcome.last_log_id, welcome.vote) {
+        let Welcome { incarnation, last_log_id, vote, .. } = *welcome;
+        match self.roster.lost(node, incarnation, last_log_id, vote) {
             Some(acknowledged) => Err(LinkError::PeerLostLog { address, acknowledged }),
             None => Ok(link),
         }

@@ -21,7 +21,7 @@ use crate::consensus::{CoordinatorReport, MembershipChange, MembershipError};
 /// The opening bytes: what else might connect here does not send them.
 pub(crate) const MAGIC: [u8; 4] = *b"SKRF";
 /// Raised with every change of what a message holds.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 
 /// What a connection is for. Each purpose has connections of its own, so that no heartbeat waits
 /// behind a large value and no append behind a snapshot.
@@ -46,6 +46,8 @@ pub(crate) struct Hello {
     pub(crate) version: u16,
     pub(crate) cluster: ClusterId,
     pub(crate) from: NodeId,
+    /// Drawn when its process began, so that what it says can be told from what was said before.
+    pub(crate) incarnation: u64,
     /// `None`: whoever lives there; then only questions about joining are answered.
     pub(crate) to: Option<NodeId>,
     pub(crate) last_log_id: Option<LogId>,
@@ -66,6 +68,8 @@ pub(crate) enum HelloAnswer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Welcome {
     pub(crate) node: NodeId,
+    /// As in a hello.
+    pub(crate) incarnation: u64,
     pub(crate) last_log_id: Option<LogId>,
     pub(crate) vote: Option<Vote>,
 }

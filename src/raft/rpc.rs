@@ -141,7 +141,8 @@ impl RpcServer {
         if hello.to.is_some_and(|to: NodeId| to != self.identity.node) {
             return Some(HelloRefusal::OtherNode { ours: self.identity.node });
         }
-        let acknowledged = self.roster.lost(hello.from, hello.last_log_id, hello.vote)?;
+        let acknowledged =
+            self.roster.lost(hello.from, hello.incarnation, hello.last_log_id, hello.vote)?;
         tracing::error!(node = %hello.from, acknowledged,
             "the node has lost log entries that it had acknowledged and is refused: set its data \
              directory aside and let it join again, empty, under a new node id");

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -56,6 +56,8 @@ pub struct Node {
     disk: Option<Mutex<Disk>>,
     binary: Mutex<PathBuf>,
     process: Mutex<Option<Child>>,
+    /// Length of its log when its process began, bytes.
+    log_begins: AtomicU64,
     /// It stands by our will.
     paused: AtomicBool,
     /// It was told to stop, and its end was not waited for yet.
@@ -87,6 +89,7 @@ impl Node {
             binary: Mutex::new(binary),
             process: Mutex::new(None),
             paused: AtomicBool::new(false),
+            log_begins: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             may_end: AtomicBool::new(false),
         })
@@ -138,6 +141,8 @@ impl Node {
         }
         let log = OpenOptions::new().create(true).append(true).open(self.log());
         let log = log.with_context(|| self.log().display().to_string())?;
+        let begins = log.metadata().with_context(|| self.log().display().to_string())?.len();
+        self.log_begins.store(begins, Ordering::Relaxed);
         let mut command = Command::new(&*self.binary.lock());
         command
             .args(["serve", "--end-with-parent", "--etc"])
@@ -316,9 +321,11 @@ impl Node {
         }
     }
 
-    /// The end of its log.
+    /// The end of what its last process wrote into its log.
     pub fn last_words(&self) -> String {
-        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let bytes = fs::read(self.log()).unwrap_or_default();
+        let begins = usize::try_from(self.log_begins.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let text = String::from_utf8_lossy(bytes.get(begins..).unwrap_or_default());
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }

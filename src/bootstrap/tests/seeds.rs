@@ -2,7 +2,9 @@
 
 use super::instance::{Finds, Home, Instance, PATIENCE};
 use super::loopback::directory;
-use crate::bootstrap::{Arbiter, PeerResponder, PeerSource, SeedKeeper, SeedTiming, Terms};
+use crate::bootstrap::{
+    Arbiter, PeerResponder, PeerSource, SeedKeeper, SeedRow, SeedTiming, Terms,
+};
 use crate::seed::{MARKER, Seed, SeedDirectory, SeedFolder};
 use crate::storage::DataDir;
 use std::path::Path;
@@ -85,8 +87,9 @@ async fn the_own_seed_goes_with_an_orderly_stop_and_others_stay() {
     let stop = CancellationToken::new();
     let stops = async {
         until("the own seed", async || locations(&directory).await.len() == 2).await;
-        let rows = keeper.rows();
-        assert!(rows.iter().any(|row| row.own && row.location == "127.0.0.1:5701"), "{rows:?}");
+        // It is in the file a moment before it is known here.
+        let is_own = |row: &SeedRow| row.own && row.location == "127.0.0.1:5701";
+        until("its row", async || keeper.rows().iter().any(is_own)).await;
         stop.cancel();
     };
     tokio::join!(keeper.run(stop.clone()), stops);
