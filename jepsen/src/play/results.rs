@@ -123,10 +123,12 @@ fn lacking(plan: &RunPlan, history: &History, tally: &Tally) -> Vec<String> {
     lacking
 }
 
-/// A record may be there longer by the time in which nobody led.
+/// A record may be there longer by the time in which nobody led, or whoever led reached no majority:
+/// its end is an entry of the log.
 fn with_slack(mut history: History) -> History {
     const KEY: &str = "late-slack-ms";
-    let more = u64::try_from(leaderless(&history).as_millis()).unwrap_or(u64::MAX);
+    let without_end = leaderless(&history) + silence(&history);
+    let more = u64::try_from(without_end.as_millis()).unwrap_or(u64::MAX);
     let params = &mut history.header.params;
     let raise = |slack: &mut Value| {
         if let Some(ms) = slack.as_u64() {
@@ -140,6 +142,14 @@ fn with_slack(mut history: History) -> History {
         raise(slack);
     }
     history
+}
+
+/// The longest time in which nothing was acknowledged to anybody.
+fn silence(history: &History) -> Duration {
+    let ok = history.entries.iter().filter(|entry| entry.kind == EntryType::Ok);
+    let times: Vec<u64> = ok.map(|entry| entry.time).collect();
+    let longest = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max();
+    Duration::from_nanos(longest.unwrap_or(0))
 }
 
 fn told(checker: &str, found: &check::Violation, history: &History) -> (Violation, Anomaly) {
