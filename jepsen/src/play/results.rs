@@ -123,8 +123,8 @@ fn lacking(plan: &RunPlan, history: &History, tally: &Tally) -> Vec<String> {
     lacking
 }
 
-/// A record may be there longer by the time in which nobody led, or whoever led reached no majority:
-/// its end is an entry of the log.
+/// A record may be there longer by the time in which nobody led, or whoever led reached no
+/// majority: its end is an entry of the log.
 fn with_slack(mut history: History) -> History {
     const KEY: &str = "late-slack-ms";
     let without_end = leaderless(&history) + silence(&history);
